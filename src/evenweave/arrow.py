@@ -1,0 +1,106 @@
+"""The border to Arrow: list columns become Ragged, string columns become bytes and offsets.
+
+Nothing is copied where Arrow's layout already is ours: a sliced array keeps its parent's buffer and only
+its offsets differ. What must be copied: several chunks (joined), booleans (bit-packed), rows under nulls.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from evenweave.errors import DataError
+from evenweave.ragged import Ragged, offsets_of
+
+Nulls = Literal["error", "empty"]
+
+
+def ragged_from_arrow(column: Any, *, name: str = "column", nulls: Nulls = "error") -> Ragged:
+    """Return an Arrow list column as Ragged; the values keep their dtype and, if they can, their memory.
+
+    Args:
+        column: `pa.Array` or `pa.ChunkedArray` of list, large_list, fixed_size_list or list_view of
+            numbers or booleans; sliced or not.
+        name: the column's name, for errors.
+        nulls: a null row is an error, or an empty row. A null inside a row is always an error.
+
+    Raises:
+        DataError: not a list of numbers, or a null; names column and row.
+
+    >>> ragged_from_arrow(pa.array([[1, 2], [], [3]])).to_lists()
+    [[1, 2], [], [3]]
+    """
+    array = one_array(column)
+    kind = array.type
+    if pa.types.is_fixed_size_list(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        array = array.cast(pa.large_list(kind.value_type))
+    if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
+        raise DataError(f"column {name!r}: Arrow type {kind} is not a list of numbers")
+    if array.null_count:
+        if nulls == "error":
+            raise DataError(f"row {_first_null(array)}, column {name!r}: null; fill or drop the row")
+        # flatten() leaves out whatever bytes lie under a null row, which the offsets still cover.
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        return Ragged.trusted(_numbers(array.flatten(), name), offsets_of(lengths.astype(np.int64)))
+    offsets = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    # Values outside the slice belong to other rows: look for nulls only among our own.
+    inside = array.values.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
+    if inside.null_count:
+        row = int(np.searchsorted(offsets - offsets[0], _first_null(inside), side="right")) - 1
+        raise DataError(f"row {row}, column {name!r}: holds a null; fill or drop it")
+    return Ragged.trusted(_numbers(inside, name), offsets - offsets[0])
+
+
+def bytes_from_arrow(column: Any, *, name: str = "column") -> Ragged:
+    """Return an Arrow string or binary column as Ragged uint8: each row the UTF-8 bytes of one string.
+
+    >>> bytes_from_arrow(pa.array(["ab", "", "c"])).to_lists()
+    [[97, 98], [], [99]]
+    """
+    array = one_array(column)
+    kind = array.type
+    if pa.types.is_dictionary(kind) or pa.types.is_string_view(kind):
+        array = array.cast(pa.large_string())
+    elif pa.types.is_binary_view(kind):
+        array = array.cast(pa.large_binary())
+    kind = array.type
+    large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
+    if not (large or pa.types.is_string(kind) or pa.types.is_binary(kind)):
+        raise DataError(f"column {name!r}: Arrow type {kind} is not text")
+    if array.null_count:
+        raise DataError(f"row {_first_null(array)}, column {name!r}: null; fill or drop the row")
+    if len(array) == 0:
+        return Ragged.trusted(np.empty(0, np.uint8), np.zeros(1, np.int64))
+    _, bounds, data = array.buffers()
+    offsets = np.frombuffer(bounds, dtype=np.int64 if large else np.int32)[array.offset :][: len(array) + 1]
+    values = np.empty(0, np.uint8) if data is None else np.frombuffer(data, dtype=np.uint8)
+    return Ragged.trusted(values, offsets.astype(np.int64, copy=False))
+
+
+def one_array(column: Any) -> Any:
+    """Return a `pa.Array`: the column itself, its one chunk, or its chunks joined."""
+    if isinstance(column, pa.ChunkedArray):
+        if column.num_chunks == 1:
+            return column.chunk(0)
+        joined = column.combine_chunks()
+        # Older pyarrow returns a ChunkedArray when 32-bit offsets would overflow.
+        return pa.concat_arrays(joined.chunks) if isinstance(joined, pa.ChunkedArray) else joined
+    return column
+
+
+def _numbers(values: Any, name: str) -> NDArray[Any]:
+    kind = values.type
+    if pa.types.is_null(kind):
+        return np.empty(0, np.int64)
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise DataError(f"column {name!r}: holds {kind}; only numbers can be collated")
+    array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    return array
+
+
+def _first_null(array: Any) -> int:
+    return int(pc.index(array.is_null(), True).as_py())

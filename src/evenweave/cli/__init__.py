@@ -1,0 +1,31 @@
+"""The command line: one module a verb; a verb parses, builds a config and calls one function.
+
+Heavy imports stay inside the verbs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+app = typer.Typer(
+    name="evenweave",
+    help="Fine-tune text models and measure them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit status 1."""
+    from evenweave.errors import EvenweaveError
+
+    try:
+        app()
+    except (EvenweaveError, OSError) as error:
+        message = " ".join(str(error).split())
+        print(f"evenweave: error: {message}", file=sys.stderr)
+        sys.exit(1)
