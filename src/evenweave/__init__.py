@@ -12,8 +12,16 @@ from evenweave._version import __version__
 
 # Public name -> module that defines it.
 _HOME = {
+    "pipeline": "evenweave.inference.pipeline",
+    "TokenClassificationPipeline": "evenweave.inference.pipeline",
     "Ragged": "evenweave.ragged",
     "EvenweaveError": "evenweave.errors",
+    "load_dataset": "evenweave.data.read",
+    "Dataset": "evenweave.data.dataset",
+    "DatasetDict": "evenweave.data.dataset",
+    "align_labels_with_tokens": "evenweave.data.align",
+    "tokenize_and_align": "evenweave.data.align",
+    "sample_corpus": "evenweave.data.sample",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -1,0 +1,127 @@
+"""`load_dataset`: labelled files or a directory of them -> splits whose features name the labels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import overload
+
+from evenweave.data.assemble import assemble
+from evenweave.data.conll import read_conll
+from evenweave.data.dataset import Dataset, DatasetDict
+from evenweave.data.jsonl import read_jsonl
+from evenweave.data.parquet import read_parquet
+from evenweave.data.raw import RawSplit
+from evenweave.data.schemes import check_scheme
+from evenweave.data.splits import find_splits
+from evenweave.errors import ArgumentError, DataError, NotFoundError
+
+logger = logging.getLogger("evenweave")
+
+StrPath = str | PathLike[str]
+DataFiles = StrPath | Sequence[StrPath] | Mapping[str, StrPath | Sequence[StrPath]]
+# `load_dataset("json", data_files=...)`: the first argument may name a format instead of a place.
+_FORMATS = {"conll", "text", "json", "parquet"}
+
+
+@overload
+def load_dataset(
+    path: StrPath, *, split: None = None, scheme: str | None = "IOB2", data_files: DataFiles | None = None,
+    encoding: str = "utf-8", label_names: Sequence[str] | None = None,
+) -> DatasetDict: ...  # fmt: skip
+@overload
+def load_dataset(
+    path: StrPath, *, split: str, scheme: str | None = "IOB2", data_files: DataFiles | None = None,
+    encoding: str = "utf-8", label_names: Sequence[str] | None = None,
+) -> Dataset: ...  # fmt: skip
+
+
+def load_dataset(
+    path: StrPath,
+    *,
+    split: str | None = None,
+    scheme: str | None = "IOB2",
+    data_files: DataFiles | None = None,
+    encoding: str = "utf-8",
+    label_names: Sequence[str] | None = None,
+) -> DatasetDict | Dataset:
+    """Read labelled text: CoNLL files, JSON Lines or Parquet, one file or a directory of splits.
+
+    Every split has the columns `id`, `tokens` and `ner_tags` (and `pos_tags`, `chunk_tags` where the files
+    have them); tags are ids into one list of names, the same for all splits:
+    `splits["train"].features["ner_tags"].feature.names`. The tagging scheme found is reported in the log.
+
+    Args:
+        path: a file (one split, "train"), or a directory with files such as train.txt, valid.conll,
+            eng.testa, test.jsonl.
+        split: return this split alone.
+        scheme: the tagging scheme wanted; None keeps the tags as they are, whatever they are.
+        data_files: which file is which split, if their names do not say; relative to `path`.
+        encoding: how CoNLL and JSON files are encoded.
+        label_names: the labels, where tags are ids; default a labels.txt beside the files.
+
+    Raises:
+        NotFoundError: no such file or directory.
+        DataError: a row that cannot be read; names file and line.
+
+    Source: the layout follows `datasets` and the CoNLL-2003 shared task (Tjong Kim Sang and De Meulder).
+    """
+    if scheme is not None:
+        check_scheme(scheme)
+    files = _files(path, data_files)
+    if split is not None and split not in files:
+        raise ArgumentError(f"split: no {split!r} in {path}; the splits are {', '.join(files)}")
+    raw: dict[str, list[RawSplit]] = {}
+    for name, paths in files.items():
+        raw[name] = [_read(file, encoding=encoding, label_names=label_names) for file in paths]
+        logger.info("%s: %s", name, ", ".join(str(file) for file in paths))
+    # All splits are read even when one is asked for: they share one list of labels.
+    splits = assemble(raw, scheme=scheme)
+    return splits if split is None else splits[split]
+
+
+def _files(path: StrPath, data_files: DataFiles | None) -> dict[str, list[Path]]:
+    place = Path(path)
+    if data_files is not None:
+        base = place if place.is_dir() else place.parent
+        if str(path) in _FORMATS and not place.exists():
+            base = Path()
+        named = data_files if isinstance(data_files, Mapping) else {"train": data_files}
+        found = {str(name): [base / file for file in _several(value)] for name, value in named.items()}
+    elif place.is_dir():
+        found = find_splits(place)
+    else:
+        found = {"train": [place]}
+    for files in found.values():
+        for file in files:
+            if not file.is_file():
+                raise NotFoundError(
+                    f"{file}: no such file or directory; give a labelled file or a folder of splits"
+                )
+    return found
+
+
+def _several(value: StrPath | Sequence[StrPath]) -> list[StrPath]:
+    return [value] if isinstance(value, str | PathLike) else list(value)
+
+
+def _read(path: Path, *, encoding: str, label_names: Sequence[str] | None) -> RawSplit:
+    suffix = path.suffix.lower()
+    names = list(label_names) if label_names is not None else _names_beside(path)
+    if suffix in {".jsonl", ".ndjson", ".json"}:
+        return read_jsonl(path, encoding=encoding, label_names=names)
+    if suffix == ".parquet":
+        return read_parquet(path, label_names=names)
+    return read_conll(path, encoding=encoding)
+
+
+def _names_beside(path: Path) -> list[str] | None:
+    file = path.parent / "labels.txt"
+    if not file.is_file():
+        return None
+    names = file.read_text(encoding="utf-8").split()
+    if not names:
+        raise DataError(f"{file}: empty; write one label name a line")
+    return names
