@@ -9,8 +9,9 @@ import torch
 
 LABELS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]
 
-_WORDS = """my name is sampurn and i work at gfg in india . eu rejects german call to boycott british lamb new york
-the bank of england said on monday that wolfgang müller met angela o'neill near saint-étienne , 42 km away""".split()
+_TEXT = """my name is sampurn and i work at gfg in india . eu rejects german call to boycott british lamb
+new york the bank of england said on monday that wolfgang müller met angela o'neill near saint-étienne , 42"""
+_WORDS = _TEXT.split()
 
 
 def bert_tokenizer() -> Any:
@@ -21,7 +22,7 @@ def bert_tokenizer() -> Any:
     whole = [word for word in _WORDS if len(word) < 5 and word.isalpha()]
     pieces = ["##ing", "##land", "##ish", "##gang", "##purn", "sam", "wolf", "eng", "brit", "new", "york"]
     vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
-    vocab += list("!\"#$%&'()*+,-./:;<=>?@[]_{}") + ["中", "国", *pieces, *whole]
+    vocab += [*"!\"#$%&'()*+,-./:;<=>?@[]_{}", "中", "国", *pieces, *whole]
     return BertTokenizer(
         vocab={word: i for i, word in enumerate(dict.fromkeys(vocab))},
         do_lower_case=True,

@@ -20,9 +20,10 @@ STRATEGIES = ["none", "simple", "first", "average", "max"]
 # The peer warns at each text that it has no words to go by; its rule is what we compare with.
 pytestmark = pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
 
-WORDS = st.sampled_from(
-    "My name is Sampurn and I work at GFG in India . New York O'Neill Saint-Étienne Müller 42km ( U.S. ) $5".split()
+TEXT = (
+    "My name is Sampurn and I work at GFG in India . New York O'Neill Saint-Étienne Müller 42km ( U.S. ) $5"
 )
+WORDS = st.sampled_from(TEXT.split())
 SENTENCES = st.lists(WORDS, max_size=9).map(" ".join)
 ANY_TEXT = st.text(
     st.one_of(

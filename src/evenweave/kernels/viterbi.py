@@ -18,8 +18,8 @@ def viterbi(
     """Return the labels int64 `[N]` with the greatest sum of `scores` float32 `[N, L]` in each row.
 
     Row `b` is `offsets[b]:offsets[b + 1]`. `allowed[i, j]` says that label `j` may follow `i`, `opens` and
-    `closes` bool `[L]` which labels may begin and end a row. Of equal sums the lower label wins. If nothing is
-    allowed, the row takes the best labels one by one.
+    `closes` bool `[L]` which labels may begin and end a row. Of equal sums the lower label wins. If nothing
+    is allowed, the row takes the best labels one by one.
     """
     count = scores.shape[1]
     out = np.empty(scores.shape[0], np.int64)
