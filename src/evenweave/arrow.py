@@ -55,6 +55,32 @@ def ragged_from_arrow(column: Any, *, name: str = "column", nulls: Nulls = "erro
     return Ragged.trusted(_numbers(inside, name), offsets - offsets[0])
 
 
+def column_from_arrow(column: Any, *, name: str = "column") -> Any:
+    """Return any Arrow column in the form collators take.
+
+    Lists of numbers become Ragged, numbers and booleans an array `[B]`, both without a copy where the layout
+    allows it; anything else (text, lists of text, nested lists) stays an Arrow array.
+
+    Raises:
+        DataError: a null among numbers; names column and row.
+
+    >>> column_from_arrow(pa.array([1, 2])).tolist()
+    [1, 2]
+    """
+    kind = column.type
+    inner = getattr(kind, "value_type", None)
+    if pa.types.is_dictionary(kind):
+        inner = None
+    if inner is not None and (_is_number(inner) or pa.types.is_null(inner)):
+        return ragged_from_arrow(column, name=name)
+    if not _is_number(kind):
+        return one_array(column)
+    array = one_array(column)
+    if array.null_count:
+        raise DataError(f"row {_first_null(array)}, column {name!r}: null; fill or drop the row")
+    return _numbers(array, name)
+
+
 def bytes_from_arrow(column: Any, *, name: str = "column") -> Ragged:
     """Return an Arrow string or binary column as Ragged uint8: each row the UTF-8 bytes of one string.
 
@@ -96,10 +122,14 @@ def _numbers(values: Any, name: str) -> NDArray[Any]:
     kind = values.type
     if pa.types.is_null(kind):
         return np.empty(0, np.int64)
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+    if not _is_number(kind):
         raise DataError(f"column {name!r}: holds {kind}; only numbers can be collated")
     array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
     return array
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 def _first_null(array: Any) -> int:

@@ -1,0 +1,22 @@
+"""Text data: read it, label it, align it, and keep it as columns. Names load when first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Public name -> module that defines it.
+_HOME = {
+    "Columns": "evenweave.data.columns",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'evenweave.data' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value

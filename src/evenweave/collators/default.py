@@ -1,0 +1,53 @@
+"""`DefaultDataCollator`: features already of one shape, stacked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.collators.batches import Batch, batch
+from evenweave.collators.intake import rows_of
+from evenweave.collators.padding import stack
+from evenweave.ragged import Ragged
+from evenweave.rows import taken
+
+
+def default_data_collator(features: Any, return_tensors: str = "pt") -> Batch:
+    """Stack features of equal shape; `label` and `label_ids` become `labels`.
+
+    Strings and columns whose first row is None are left out, as the models this feeds take neither.
+
+    Raises:
+        DataError: a column's rows differ in shape; names column, row and remedy.
+
+    >>> default_data_collator([{"label": 1, "x": [1, 2]}, {"label": 0, "x": [3, 4]}], "np")["labels"].tolist()
+    [1, 0]
+    """
+    rows = rows_of(features)
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, column in rows.columns.items():
+        if not isinstance(column, Ragged | np.ndarray):
+            first = taken(column, rows.indices[:1])[0]
+            first = first.as_py() if hasattr(first, "as_py") else first
+            if first is None or isinstance(first, str):
+                continue
+        arrays[name] = stack(column, rows.indices, name)
+    # `label` wins over `label_ids`, and both over a column that already is called `labels`.
+    for old in ("label_ids", "label"):
+        if old in arrays:
+            arrays["labels"] = arrays.pop(old)
+    return batch(arrays, return_tensors=return_tensors)
+
+
+@dataclass
+class DefaultDataCollator:
+    """`default_data_collator` as an object that remembers `return_tensors`."""
+
+    return_tensors: str = "pt"
+
+    def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
+        """Return the batch of `features` (see `rows_of` for what they may be)."""
+        return default_data_collator(features, return_tensors or self.return_tensors)

@@ -1,0 +1,84 @@
+"""Intake: features of any kind become columns, once, at the door of every collator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from evenweave.errors import DataError
+from evenweave.rows import Rows, column_of
+
+
+def rows_of(features: Any) -> Rows:
+    """Return features as `Rows`.
+
+    Args:
+        features: a list of mappings or objects with attributes, `Rows`, a mapping of columns, an Arrow
+            table, or a data set over columns. Nothing in it is changed.
+
+    Raises:
+        DataError: no rows, rows whose columns differ, or columns of unequal length.
+    """
+    if isinstance(features, Rows):
+        return features
+    if hasattr(features, "to_table") or hasattr(features, "combine_chunks"):
+        return _from_table(features)
+    if isinstance(features, Mapping) or (hasattr(features, "keys") and hasattr(features, "items")):
+        return _from_columns(features)
+    if hasattr(features, "__getitems__"):
+        whole = features.__getitems__(range(len(features)))
+        return whole if isinstance(whole, Rows) else rows_of(list(whole))
+    items = features if isinstance(features, list | tuple) else list(features)
+    if not items:
+        raise DataError("features: no rows; a batch needs one or more")
+    return Rows(
+        {name: column_of(cells, name) for name, cells in _cells(items).items()}, np.arange(len(items))
+    )
+
+
+def _cells(items: Sequence[Any]) -> dict[str, list[Any]]:
+    rows = items if isinstance(items[0], Mapping) else [_vars(item, row) for row, item in enumerate(items)]
+    names = list(rows[0].keys())
+    try:
+        cells = {name: [row[name] for row in rows] for name in names}
+        if max(map(len, rows)) == len(names):
+            return cells
+    except KeyError:
+        pass
+    for number, row in enumerate(rows):
+        if set(row.keys()) != set(names):
+            odd = sorted(set(row.keys()) ^ set(names))
+            raise DataError(
+                f"row {number}: columns {sorted(row.keys())} where row 0 has {sorted(names)}; "
+                f"give every row {odd}, or none"
+            )
+    raise AssertionError("unreachable")
+
+
+def _vars(item: Any, row: int) -> Mapping[str, Any]:
+    if isinstance(item, Mapping):
+        return item
+    try:
+        held: Mapping[str, Any] = vars(item)
+        return held
+    except TypeError:
+        raise DataError(
+            f"row {row}: a {type(item).__name__}; features are mappings of column to value"
+        ) from None
+
+
+def _from_columns(columns: Any) -> Rows:
+    made = {name: column_of(columns[name], name) for name in columns}
+    sizes = {name: len(column) for name, column in made.items()}
+    if len(set(sizes.values())) != 1:
+        raise DataError(f"features: columns of unequal length {sizes}; give each one value a row")
+    return Rows(made, np.arange(next(iter(sizes.values()))))
+
+
+def _from_table(table: Any) -> Rows:
+    from evenweave.arrow import column_from_arrow
+
+    columns = {name: column_from_arrow(table.column(name), name=name) for name in table.column_names}
+    return Rows(columns, np.arange(table.num_rows))

@@ -1,0 +1,125 @@
+"""The building block `pad`, and how wide a rectangle is to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.errors import ArgumentError, DataError
+from evenweave.kernels.pad import measure, pad_mask, pad_rows
+from evenweave.ragged import Ragged, Side
+
+Ints = NDArray[np.int64]
+# A tokenizer that knows no limit says so with a huge model_max_length.
+NO_LIMIT = 10**20
+
+
+def pad(
+    column: Ragged,
+    *,
+    fill: Any,
+    width: int | None = None,
+    side: Side = "right",
+    indices: Ints | None = None,
+    name: str = "column",
+    sizes: Ints | None = None,
+) -> NDArray[Any]:
+    """Gather rows of a column and pad them, in one pass over memory.
+
+    Args:
+        column: B rows.
+        fill: what stands where a row has ended.
+        width: T of the result; default the longest chosen row.
+        side: where the fill goes.
+        indices: int64 `[B]`, the rows to take; default all.
+        name: the column's name, for errors.
+        sizes: int64 `[B]`, the lengths the rows must have; default whatever they have.
+
+    Returns:
+        `[B, T]`: int64 for integers, float32 for floating point, bool for booleans.
+
+    Raises:
+        DataError: a row is longer than `width`, or of another length than `sizes`; names row and column.
+
+    >>> pad(Ragged([1, 2, 3], [0, 1, 3]), fill=0).tolist()
+    [[1, 0], [2, 3]]
+    """
+    if indices is None:
+        indices = np.arange(len(column))
+    if sizes is None:
+        sizes = np.empty(len(indices), np.int64)
+        longest = measure(column.offsets, indices, sizes)
+        width = longest if width is None else width
+    elif width is None:
+        width = int(sizes.max(initial=0))
+    out: NDArray[Any] = np.empty((len(indices), width), dtype=wide_dtype(column.dtype))
+    row = pad_rows(column.values, column.offsets, indices, sizes, out, fill, side == "left")
+    if row >= 0:
+        raise misfit(column, int(indices[row]), int(sizes[row]), width, row, name)
+    return out
+
+
+def mask_of(sizes: Ints, width: int, *, side: Side = "right") -> Ints:
+    """Return the attention mask int64 `[B, T]` of rows of these lengths."""
+    out = np.empty((len(sizes), width), np.int64)
+    pad_mask(sizes, out, side == "left")
+    return out
+
+
+def wide_dtype(dtype: np.dtype[Any]) -> type[np.generic]:
+    """Return the dtype in which a column of `dtype` reaches a model."""
+    if dtype.kind in "iu":
+        return np.int64
+    return np.float32 if dtype.kind == "f" else np.bool_
+
+
+def width_of(
+    sizes: Ints, *, padding: bool | str, max_length: int | None, multiple_of: int | None, tokenizer: Any
+) -> int | None:
+    """Return the width to pad rows of these lengths to, or None for no padding at all.
+
+    Raises:
+        ArgumentError: an unknown `padding`.
+        DataError: a row is longer than the width asked for; names it.
+    """
+    strategy = (
+        "longest"
+        if padding is True
+        else "do_not_pad"
+        if padding is False
+        else str(getattr(padding, "value", padding))
+    )
+    if strategy not in ("longest", "max_length", "do_not_pad"):
+        raise ArgumentError(f"padding: {padding!r}; give True, 'longest', 'max_length' or False")
+    if strategy == "max_length" and max_length is None:
+        limit = tokenizer.model_max_length
+        strategy, max_length = ("do_not_pad", None) if limit > NO_LIMIT else ("max_length", limit)
+    if strategy == "do_not_pad":
+        return None
+    longest = int(sizes.max(initial=0))
+    width = longest if strategy == "longest" else int(max_length or 0)
+    if multiple_of:
+        width = -(-width // multiple_of) * multiple_of
+    if longest > width:
+        if int(sizes.min(initial=longest)) == longest:  # already a rectangle: nothing to pad
+            return longest
+        row = int(sizes.argmax())
+        raise DataError(
+            f"row {row}: {longest} tokens do not fit max_length {max_length}; pass truncation=True"
+        )
+    return width
+
+
+def misfit(column: Ragged, index: int, size: int, width: int, row: int, name: str) -> DataError:
+    """Return the error for a row, at `index` of the column, that is not `size` long or not within `width`."""
+    found = int(column.offsets[index + 1] - column.offsets[index])
+    where = f"row {row}, column {name!r}: {found}"
+    if found == size:
+        return DataError(f"{where} values do not fit width {width}; truncate first")
+    if name in ("labels", "label"):
+        return DataError(
+            f"{where} labels for {size} tokens; align them with align_labels_with_tokens(labels, word_ids)"
+        )
+    return DataError(f"{where} values for {size} tokens; give one value a token")

@@ -1,0 +1,134 @@
+"""Rows: a lazy batch, the columns of a data set and the numbers of the rows chosen from them.
+
+A map-style data set over columns answers `__getitems__` with one of these instead of copying rows out, and a
+collator gathers and pads from the columns in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.ragged import Ragged
+
+# Ragged (rows of numbers), an array [rows, ...] (one value a row), or anything else: an Arrow array, or a
+# list of strings, lists of strings, nested rows, None. Those are for the collator that knows what they mean.
+Column = Ragged | NDArray[Any] | list[Any]
+
+_SCALARS = {int, float, bool}
+
+
+@final
+class Rows(list[dict[str, Any]]):
+    """B chosen rows of some columns; reads as a list of dicts, one a row, made when asked for.
+
+    It is a `list` because code written for lists of features tests for one; its own storage stays empty.
+
+    Args:
+        columns: name -> Ragged (numbers, one row a row), array `[rows, ...]` (one value a row), Arrow array,
+            or list (anything else).
+        indices: int64 `[B]`, which rows of the columns these are, in order; each in `0..rows - 1`.
+        numbers: int64 `[B]`, what each row is called: its number in the data set, whatever order or
+            selection it was read through. None where that is not known.
+        epoch: which pass over the data this is; None where that is not known.
+
+    >>> rows = Rows({"input_ids": Ragged([1, 2, 3], [0, 1, 3])}, np.array([1, 0]))
+    >>> [row["input_ids"].tolist() for row in rows]
+    [[2, 3], [1]]
+    """
+
+    __slots__ = ("columns", "epoch", "indices", "numbers")
+
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        indices: NDArray[np.int64],
+        *,
+        numbers: NDArray[np.int64] | None = None,
+        epoch: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.columns = columns
+        self.indices = indices
+        self.numbers = numbers
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __bool__(self) -> bool:
+        return len(self.indices) > 0
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            numbers = None if self.numbers is None else self.numbers[index]
+            return Rows(self.columns, self.indices[index], numbers=numbers, epoch=self.epoch)
+        row = int(self.indices[index])
+        return {name: _cell(column, row) for name, column in self.columns.items()}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[index] for index in range(len(self)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Only the chosen rows travel.
+        columns = {name: taken(column, self.indices) for name, column in self.columns.items()}
+        return _restored, (columns, len(self), self.numbers, self.epoch)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        return f"Rows({len(self)} rows of {list(self.columns)})"
+
+
+def column_of(cells: Sequence[Any] | Ragged | NDArray[Any], name: str) -> Column:
+    """Return one value a row, of whatever kind, as a column; `name` is used in errors."""
+    if isinstance(cells, Ragged):
+        return cells
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
+        return (
+            Ragged.from_lengths(cells.reshape(-1), np.full(len(cells), cells.shape[1]))
+            if cells.ndim == 2
+            else cells
+        )
+    kinds = set(map(type, cells))
+    if kinds <= {list, tuple}:
+        first = next((cell[0] for cell in cells if len(cell)), 0)
+        if isinstance(first, str | list | tuple | None) or np.ndim(first):
+            return list(cells)
+        return Ragged.from_rows(cells, name=name)
+    if kinds <= _SCALARS:
+        return np.array(cells)
+    if str in kinds or type(None) in kinds or any(isinstance(cell, Mapping) for cell in cells):
+        return list(cells)
+    depths = {np.ndim(cell) for cell in cells}
+    if depths == {0}:
+        return np.array([cell.item() if hasattr(cell, "item") else cell for cell in cells])
+    if depths == {1}:
+        return Ragged.from_rows(cells, name=name)
+    return list(cells)
+
+
+def taken(column: Any, indices: NDArray[np.int64]) -> Any:
+    """Return the chosen rows of one column, in the same kind of column."""
+    if isinstance(column, Ragged | np.ndarray):
+        return column.take(indices) if isinstance(column, Ragged) else column[indices]
+    if isinstance(column, list):
+        return [column[index] for index in indices.tolist()]
+    return column.take(indices)
+
+
+def _cell(column: Any, row: int) -> Any:
+    cell = column[row]
+    return cell.as_py() if hasattr(cell, "as_py") else cell
+
+
+def _restored(
+    columns: Mapping[str, Any], size: int, numbers: NDArray[np.int64] | None, epoch: int | None
+) -> Rows:
+    return Rows(columns, np.arange(size), numbers=numbers, epoch=epoch)
