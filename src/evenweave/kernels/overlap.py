@@ -1,0 +1,73 @@
+"""How many n-grams two token rows share, each counted as often as both have it.
+
+Tokens are local ids: the reference's distinct tokens are 0..L-1, a candidate's token is the same number
+or -1 where the reference lacks it. An n-gram's id is the slot at which the pair (id of its first n-1
+tokens, last token) lies in a hash table, so any order takes one table and no strings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@njit(cache=True, nogil=True)
+def slots_for(tokens: int) -> int:
+    """Return how many slots a table for so many n-grams has: a power of two, at most half full."""
+    slots = 16
+    while slots < 2 * tokens:
+        slots *= 2
+    return slots
+
+
+@njit(cache=True, nogil=True)
+def extend_ngrams(
+    reference: Any, candidate: Any, local: int, order: int, heads: Any, tails: Any, keys: Any, counts: Any
+) -> int:
+    """Go from the (order-1)-grams of both rows to their n-grams; return how many they share.
+
+    Args:
+        reference, candidate: local ids `[m]`, `[n]`; local: how many there are.
+        order: n, at least 2.
+        heads, tails: int64, the ids of the (n-1)-grams starting at each token of the reference and of the
+            candidate (-1: not in the reference); receive those of the n-grams.
+        keys, counts: int64 scratch with room for `slots_for(m)` slots.
+    """
+    grams = len(reference) - order + 1
+    if grams <= 0 or len(candidate) < order:
+        return 0
+    slots = slots_for(grams)
+    keys[:slots] = -1
+    for i in range(grams):
+        key = heads[i] * local + reference[i + order - 1]
+        slot = np.int64((np.uint64(key) * _SPREAD) >> np.uint64(32)) & (slots - 1)
+        while keys[slot] != key:
+            if keys[slot] < 0:
+                keys[slot] = key
+                counts[slot] = 0
+                break
+            slot = (slot + 1) & (slots - 1)
+        counts[slot] += 1
+        heads[i] = slot
+    shared = 0
+    for j in range(len(candidate) - order + 1):
+        last = candidate[j + order - 1]
+        if tails[j] < 0 or last < 0:
+            tails[j] = -1
+            continue
+        key = tails[j] * local + last
+        slot = np.int64((np.uint64(key) * _SPREAD) >> np.uint64(32)) & (slots - 1)
+        while keys[slot] != key and keys[slot] >= 0:
+            slot = (slot + 1) & (slots - 1)
+        if keys[slot] < 0:
+            tails[j] = -1
+            continue
+        tails[j] = slot
+        if counts[slot] > 0:
+            counts[slot] -= 1
+            shared += 1
+    return shared

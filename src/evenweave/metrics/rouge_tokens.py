@@ -1,0 +1,179 @@
+"""Texts to numbered tokens, the form in which ROUGE's kernels compare them.
+
+Shape legend: B texts, N tokens in all, S sentences with tokens in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.kernels.porter import NLTK, PERL, stem_vocabulary, stem_word
+from evenweave.errors import ArgumentError, DataError
+from evenweave.kernels.words import split_words
+from evenweave.metrics.rouge_inputs import Pairs, strings, utf8
+from evenweave.metrics.rouge_unicode import unicode_words
+from evenweave.ragged import Ragged, offsets_of
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts as token ids.
+
+    Attributes:
+        ids: int32 `[N]`, below `vocabulary`; equal tokens have equal ids.
+        offsets: int64 `[B + 1]`, bounds of `ids` by text.
+        breaks: int64 `[S]`, where in `ids` each sentence begins; sentences without tokens are left out.
+        break_offsets: int64 `[B + 1]`, bounds of `breaks` by text.
+        vocabulary: how many distinct tokens there are.
+    """
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    breaks: NDArray[np.int64]
+    break_offsets: NDArray[np.int64]
+    vocabulary: int
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, int64 `[B]`."""
+        return np.diff(self.offsets)
+
+    def grouped(self, groups: NDArray[np.int64]) -> Tokens:
+        """Join texts, each a sentence, into texts of several: text i of the result is `groups[i]:groups[i + 1]`."""
+        filled = self.lengths > 0
+        sentences = np.concatenate([[0], np.cumsum(filled)])
+        return Tokens(
+            self.ids, self.offsets[groups], self.offsets[:-1][filled], sentences[groups], self.vocabulary
+        )
+
+
+def tokenise(
+    pairs: Pairs, *, tokenizer: Any, stemmed: bool, sentences: Any, union: bool
+) -> tuple[Tokens, Tokens]:
+    """Return the tokens of all texts, and their tokens by sentence, which are mostly the same object.
+
+    Args:
+        pairs: the texts.
+        tokenizer, sentences: as in `Rouge`; `stemmed`: its `use_stemmer`.
+        union: whether sentences matter (rougeLsum).
+    """
+    stemmer = (PERL if tokenizer == "rouge155" else NLTK) if stemmed else None
+    if pairs.unit == "list" and sentences != "given":
+        if callable(sentences):
+            raise ArgumentError("sentences: a function of strings, and the rows are token lists")
+        tokens = listed_tokens(pairs.texts, stemmer=stemmer)
+        return tokens, tokens
+    if pairs.unit == "text" and sentences == "given":
+        raise ArgumentError("sentences='given': rows are strings; give each text as a list of its sentences")
+    words = unicode_words if tokenizer == "unicode" else tokenizer
+    if pairs.unit == "text" and sentences == "newline":
+        if not callable(words):
+            tokens = ascii_tokens(pairs.texts, stemmer=stemmer, fold=tokenizer == "default")
+            return tokens, tokens
+        texts = strings(pairs.texts)
+        cut = [text.split("\n") for text in texts]
+    else:
+        given = (
+            pairs.texts if pairs.unit == "list" else [list(sentences(text)) for text in strings(pairs.texts)]
+        )
+        cut = [[_sentence(sentence, text) for sentence in text] for text in given]
+        texts = ["\n".join(text) for text in cut]
+    groups = offsets_of(np.fromiter(map(len, cut), dtype=np.int64, count=len(cut)))
+    flat = [sentence for text in cut for sentence in text]
+    if callable(words):
+        by_sentence = listed_tokens(map(words, flat), stemmer=stemmer).grouped(groups)
+        # Only a tokeniser of the user's may find other tokens in a whole text than in its sentences.
+        if words is unicode_words or not any(len(text) > 1 for text in cut):
+            return by_sentence, by_sentence
+        whole = listed_tokens(map(words, texts))
+        return whole, by_sentence if union else whole
+    lines = ascii_tokens(utf8(flat, name="sentences"), stemmer=stemmer, fold=tokenizer == "default")
+    tokens = lines.grouped(groups)
+    return tokens, tokens
+
+
+def _sentence(sentence: Any, text: Any) -> str:
+    if isinstance(sentence, str):
+        return sentence
+    raise DataError(f"sentences: {sentence!r} in {str(text)[:40]!r} is not a string; give lists of strings")
+
+
+def ascii_tokens(texts: Ragged, *, stemmer: int | None, fold: bool) -> Tokens:
+    """Cut UTF-8 texts into words of a-z and 0-9; lines are sentences.
+
+    Args:
+        texts: uint8 rows.
+        stemmer: a dialect of `kernels.porter`, or None.
+        fold: whether U+212A and U+0130 lower-case to k and i, as Python has it.
+    """
+    count = len(texts)
+    data = texts.flat
+    room = (len(data) + count) // 2 + 1
+    ids = np.empty(room, dtype=np.int32)
+    offsets = np.empty(count + 1, dtype=np.int64)
+    breaks = np.empty(room, dtype=np.int64)
+    break_offsets = np.empty(count + 1, dtype=np.int64)
+    letters = np.empty(len(data) + 8, dtype=np.uint8)
+    bounds = np.zeros(room + 2, dtype=np.int64)
+    table = np.zeros(1 << 13, dtype=np.uint64)
+    _, vocabulary = split_words(
+        data,
+        texts.offsets - texts.offsets[0],
+        table,
+        letters,
+        bounds,
+        0,
+        ids,
+        offsets,
+        breaks,
+        break_offsets,
+        fold,
+    )
+    ids = ids[: offsets[-1]]
+    if stemmer is not None:
+        stems = np.empty(vocabulary, dtype=np.int32)
+        vocabulary = stem_vocabulary(letters, bounds[: vocabulary + 1], vocabulary, stemmer, stems)
+        ids = stems[ids]
+    return Tokens(ids, offsets, breaks, break_offsets, vocabulary)
+
+
+def listed_tokens(texts: Iterable[Iterable[str]], *, stemmer: int | None = None) -> Tokens:
+    """Number tokens that are given as lists of strings; each text is one sentence."""
+    numbers: dict[str, int] = {}
+    ids: list[int] = []
+    ends = [0]
+    for text in texts:
+        ids.extend(numbers.setdefault(token, len(numbers)) for token in text)
+        ends.append(len(ids))
+    if stemmer is not None:
+        stems: dict[str, int] = {}
+        words = stem_words(list(numbers), dialect=stemmer)
+        renumbered = np.array([stems.setdefault(word, len(stems)) for word in words], dtype=np.int32)
+        flat = renumbered[np.array(ids, dtype=np.int64)]
+    else:
+        flat = np.array(ids, dtype=np.int32)
+    offsets = np.array(ends, dtype=np.int64)
+    singles = np.arange(len(offsets), dtype=np.int64)
+    return Tokens(flat, offsets, offsets[:-1], offsets[:-1], len(numbers)).grouped(singles)
+
+
+def stem_words(words: Sequence[str], *, dialect: int = NLTK) -> list[str]:
+    """Return each word's Porter stem; what is not a word of a-z and 0-9 longer than 3 stays as it is.
+
+    >>> stem_words(["running", "skies", "the", "Läufe"])
+    ['run', 'sky', 'the', 'Läufe']
+    """
+    longest = max(map(len, words), default=0) + 8
+    letters, consonant = np.empty(longest, dtype=np.uint8), np.empty(longest, dtype=np.bool_)
+    stems = []
+    for word in words:
+        if len(word) > 3 and word.isascii() and word.isalnum() and word == word.lower():
+            letters[: len(word)] = np.frombuffer(word.encode(), dtype=np.uint8)
+            size = stem_word(letters, len(word), consonant, dialect)
+            stems.append(letters[:size].tobytes().decode())
+        else:
+            stems.append(word)
+    return stems
