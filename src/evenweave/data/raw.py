@@ -36,7 +36,8 @@ class Vocabulary:
             self.first_line.setdefault(word, line)
         place = {name: index for index, name in enumerate(self.first_line)}
         own = np.array([place[word] for word in words], dtype=np.int64)
-        return np.take(own, local)
+        numbered: NDArray[np.int64] = own[local]
+        return numbered
 
 
 @dataclass(frozen=True)
