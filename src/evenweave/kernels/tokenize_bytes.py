@@ -1,0 +1,154 @@
+"""Cut UTF-8 rows into tokens by character classes, and fingerprint every token on the way.
+
+The classes say what a character does; a 0x110000-entry table gives each code point its class, so one
+machine serves every tokeniser (13a, intl, zh, char, none), whose tables `metrics.bleu_tokenize` builds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+OTHER = 0  # part of a word
+DIGIT = 1  # part of a word; holds a MARK between two digits
+SPACE = 2  # ends a word
+SINGLE = 3  # a token of its own
+MARK = 4  # a token of its own, except where digits hold it (see `tokenize_row`)
+DASH = 5  # a token of its own after a digit, else part of a word
+
+MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+@njit(cache=True, nogil=True)
+def decode(text: Any, at: int, end: int) -> Any:
+    """Return the code point at `at` and its width in bytes; a cut or stray byte is U+0000, one wide."""
+    first = np.int64(text[at])
+    if first < 0x80:
+        return first, 1
+    if 0xC0 <= first < 0xE0 and at + 1 < end:
+        return (first & 0x1F) << 6 | (np.int64(text[at + 1]) & 0x3F), 2
+    if 0xE0 <= first < 0xF0 and at + 2 < end:
+        second, third = np.int64(text[at + 1]) & 0x3F, np.int64(text[at + 2]) & 0x3F
+        return (first & 0x0F) << 12 | second << 6 | third, 3
+    if 0xF0 <= first < 0xF5 and at + 3 < end:
+        second, third = np.int64(text[at + 1]) & 0x3F, np.int64(text[at + 2]) & 0x3F
+        point = (first & 0x07) << 18 | second << 12 | third << 6 | (np.int64(text[at + 3]) & 0x3F)
+        return (point, 4) if point < 0x110000 else (0, 1)
+    return 0, 1
+
+
+@njit(cache=True, nogil=True)
+def strip_end(text: Any, start: int, end: int, classes: Any) -> int:
+    """Return `end` moved back over the white space at the end of `text[start:end]`."""
+    while end > start:
+        at = end - 1
+        while at > start and (text[at] & 0xC0) == 0x80:
+            at -= 1
+        if classes[decode(text, at, end)[0]] != SPACE:
+            return end
+        end = at
+    return end
+
+
+@njit(cache=True, nogil=True)
+def tokenize_row(
+    text: Any,
+    start: int,
+    end: int,
+    classes: Any,
+    open_ends: bool,
+    strip_front: bool,
+    keys: Any,
+    starts: Any,
+    ends: Any,
+) -> int:
+    """Write the tokens of `text[start:end]` and return how many there are.
+
+    A run of marks is the only place with a memory. The regular expressions it replaces pair a mark with the
+    character before it, from the left and without overlap, and then with the one behind it. What is left of
+    them: every mark is a token of its own, except that the last of a run stays with the digit behind it if
+    an even number of marks has a non-digit before the run, or an odd number a digit. `held` is that parity.
+
+    Args:
+        text: uint8 `[N]`, UTF-8.
+        classes: uint8 `[0x110000]`, the class of each code point.
+        open_ends: what lies outside the row holds a mark as a digit does; else it is as white space.
+        strip_front: white space at the front counts as outside the row; at the end it always does.
+        keys, starts, ends: written: each token's fingerprint (uint64) and its bytes `text[starts:ends]`.
+    """
+    if strip_front:
+        while start < end:
+            point, width = decode(text, start, end)
+            if classes[point] != SPACE:
+                break
+            start += width
+    end = strip_end(text, start, end, classes)
+
+    count = 0
+    opened = False  # a word has begun at `begin` and not ended
+    begin = start
+    key = np.uint64(0)
+    held = open_ends
+    after_digit = False
+    at = start
+    while at < end:
+        byte = text[at]
+        kind = classes[byte]
+        if byte < 0x80 and kind <= DIGIT:
+            # Most of all text is here: run through the word.
+            if not opened:
+                opened, begin, key = True, at, np.uint64(0)
+            while True:
+                key = (key ^ np.uint64(byte)) * MIX
+                after = kind
+                at += 1
+                if at == end:
+                    break
+                byte = text[at]
+                if byte >= 0x80:
+                    break
+                kind = classes[byte]
+                if kind > DIGIT:
+                    break
+            after_digit = held = after == DIGIT
+            continue
+        width = 1
+        if byte >= 0x80:
+            point, width = decode(text, at, end)
+            kind = classes[point]
+        digit = kind == DIGIT
+        keeps = digit  # whether a mark right behind this character may stay with it
+        if kind == DASH:
+            kind = SINGLE if after_digit else OTHER
+        elif kind == MARK:
+            behind = at + width
+            closed = open_ends
+            if behind < end:
+                closed = classes[decode(text, behind, end)[0]] == DIGIT
+            kind = OTHER if held and closed else SINGLE
+            keeps = not held
+        if kind <= DIGIT:
+            if not opened:
+                opened, begin, key = True, at, np.uint64(0)
+            for step in range(width):
+                key = (key ^ np.uint64(text[at + step])) * MIX
+        else:
+            if opened:
+                keys[count], starts[count], ends[count] = key, begin, at
+                count += 1
+                opened = False
+            if kind == SINGLE:
+                key = np.uint64(0)
+                for step in range(width):
+                    key = (key ^ np.uint64(text[at + step])) * MIX
+                keys[count], starts[count], ends[count] = key, at, at + width
+                count += 1
+        held = keeps
+        after_digit = digit
+        at += width
+    if opened:
+        keys[count], starts[count], ends[count] = key, begin, end
+        count += 1
+    return count

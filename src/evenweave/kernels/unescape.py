@@ -1,0 +1,100 @@
+"""Undo what mteval-v13a undoes before it tokenises: skipped marks, words broken over lines, four entities.
+
+Rows that hold none of them, nearly all, are only looked at; where a column has one, it is written anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from evenweave.kernels.tokenize_bytes import strip_end
+
+_AMP, _LESS, _NEWLINE, _HYPHEN = ord("&"), ord("<"), ord("\n"), ord("-")
+_SKIPPED = np.frombuffer(b"<skipped>", np.uint8)
+_BROKEN = np.frombuffer(b"-\n", np.uint8)
+_QUOT = np.frombuffer(b"&quot;", np.uint8)
+_AMPERSAND = np.frombuffer(b"&amp;", np.uint8)
+_LT = np.frombuffer(b"&lt;", np.uint8)
+_GT = np.frombuffer(b"&gt;", np.uint8)
+
+
+@njit(cache=True, nogil=True)
+def may_hold_escapes(text: Any, start: int, end: int) -> bool:
+    """Return whether `text[start:end]` may hold something to undo; sometimes wrongly so."""
+    found = False
+    for at in range(start, end):
+        found |= text[at] == _AMP or text[at] == _LESS or text[at] == _NEWLINE
+    if not found:
+        return False
+    for at in range(start, end):
+        byte = text[at]
+        if byte == _NEWLINE and at > start and text[at - 1] == _HYPHEN:
+            return True
+        if (byte == _AMP or byte == _LESS) and at + 1 < end:
+            after = text[at + 1]
+            if byte == _LESS and after == _SKIPPED[1]:
+                return True
+            if byte == _AMP and (
+                after == ord("q") or after == ord("a") or after == ord("l") or after == ord("g")
+            ):
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _replace(row: Any, length: int, pattern: Any, by: int) -> int:
+    """Replace `pattern` by the byte `by` (-1: by nothing) in `row[:length]` in place; return the length."""
+    size = len(pattern)
+    at = written = 0
+    while at < length:
+        same = at + size <= length
+        step = 0
+        while same and step < size:
+            same = row[at + step] == pattern[step]
+            step += 1
+        if same:
+            at += size
+            if by >= 0:
+                row[written] = by
+                written += 1
+        else:
+            row[written] = row[at]
+            written += 1
+            at += 1
+    return written
+
+
+@njit(cache=True, nogil=True)
+def unescape_rows(text: Any, bounds: Any, classes: Any, out: Any, out_bounds: Any) -> None:
+    """Write the rows `text[bounds[i]:bounds[i + 1]]` without their escapes, in the order mteval takes them.
+
+    The order matters: `&amp;lt;` becomes `<`, `&amp;quot;` becomes `&quot;`. White space at the end goes
+    first: a hyphen before a final newline joins nothing.
+
+    Args:
+        classes: uint8 `[0x110000]`, to know white space by; see `tokenize_bytes`.
+        out, out_bounds: uint8 and int64 `[B + 1]`, written; `out` as long as the rows together.
+    """
+    written = 0
+    out_bounds[0] = 0
+    for i in range(len(bounds) - 1):
+        start, end = bounds[i], bounds[i + 1]
+        escapes = may_hold_escapes(text, start, end)
+        if escapes:
+            end = strip_end(text, start, end, classes)
+        length = end - start
+        row = out[written : written + length]
+        for at in range(length):
+            row[at] = text[start + at]
+        if escapes:
+            length = _replace(row, length, _SKIPPED, -1)
+            length = _replace(row, length, _BROKEN, -1)
+            length = _replace(row, length, _QUOT, ord('"'))
+            length = _replace(row, length, _AMPERSAND, _AMP)
+            length = _replace(row, length, _LT, _LESS)
+            length = _replace(row, length, _GT, ord(">"))
+        written += length
+        out_bounds[i + 1] = written

@@ -1,0 +1,195 @@
+"""BLEU against sacrebleu 2.6: the same counts for every row, the same score to rounding."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+import regex
+import sacrebleu
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenweave.kernels.tokenize_bytes import tokenize_row
+from evenweave.metrics.bleu import SacreBleu, bleu_counts, sentence_bleu
+from evenweave.metrics.bleu import sacrebleu as ours
+from evenweave.metrics.bleu_tokenize import tokenizer as tokenizer_named
+from evenweave.metrics.bleu_tokenize import unescaped
+
+TOKENIZERS = ["13a", "intl", "zh", "char", "none"]
+
+# What tokenisers stumble over, in pieces that recur so that n-grams match.
+PIECES = [
+    *("the", "cat", "a", "B", "straße", "Überraschung", "x" * 9, "1", "23", "4.5", "6,000", "7-8", "٣", "½"),
+    *(".", ",", "-", "'", "!", "..", "...", ",.", ".,.", "--", "$", "€", "+", "«", "»", "„", "。", "，", "؟"),
+    *("&quot;", "&amp;", "&lt;", "&gt;", "&amp;lt;", "&amp;quot;", "&amp;amp;lt;", "&apos;", "&", "&q", "<"),
+    *("<s", "<skipped>", "<skip<skipped>ped>", "-<skipped>\n", "-\n", "\n", "\r\n", "\t", "\x0b", "\x0c"),
+    *("\x1c", "\x1f", " ", "  ", "\x85", "\xa0", "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u205f"),
+    *("\u3000", "\u200b", "\ufeff", "\x00", "e\u0301", "\u0301", "\u212a", "\u0130", "Σ", "ΑΣ", "ς", "ẞ", "ﬁ"),
+    *("😀", "👩\u200d👩\u200d👧", "🇩🇪", "中", "文字", "Ａ", "１", "㐀", "𠀀", "が", "한국", "ไทย", "हिन्दी", "²"),
+    *("\u2a6d", "\u2a6e", "\u2001", "\u2000"),
+]  # fmt: skip
+
+any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+segment = st.lists(
+    st.one_of(st.sampled_from(PIECES), st.sampled_from(PIECES), st.sampled_from([" ", ".", "5"]), any_text),
+    max_size=30,
+).map("".join)
+
+
+@st.composite
+def corpora(draw: Any, max_references: int = 3) -> tuple[list[str], list[list[str | None]]]:
+    """Hypotheses, and row by row their references, some missing; references share much of their row."""
+    hypotheses, references = [], []
+    width = draw(st.integers(1, max_references))
+    for _ in range(draw(st.integers(1, 6))):
+        pieces = draw(st.lists(st.one_of(st.sampled_from(PIECES), any_text), max_size=25))
+        hypotheses.append("".join(pieces))
+        row: list[str | None] = []
+        for _ in range(width):
+            keep = draw(st.lists(st.booleans(), min_size=len(pieces), max_size=len(pieces)))
+            tail = draw(segment)
+            row.append("".join(p for p, kept in zip(pieces, keep, strict=True) if kept) + tail)
+        if width > 1 and draw(st.booleans()):
+            row[draw(st.integers(1, width - 1))] = None
+        references.append(row)
+    return hypotheses, references
+
+
+def cut(text: str, name: Any) -> list[str]:
+    """The tokens of one text, straight from the kernels."""
+    how = tokenizer_named(name)
+    raw = np.frombuffer(text.encode(), np.uint8)
+    raw, bounds = unescaped(raw, frozen(np.array([0, len(raw)])), how)
+    keys, starts, ends = (
+        np.empty(len(raw), np.uint64),
+        np.empty(len(raw), np.int64),
+        np.empty(len(raw), np.int64),
+    )
+    count = tokenize_row(raw, 0, bounds[1], how.classes, how.open_ends, how.strip_front, keys, starts, ends)
+    return [bytes(raw[a:b]).decode() for a, b in zip(starts[:count], ends[:count], strict=True)]
+
+
+def frozen(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+def reference_counts(hypotheses: list[str], references: list[list[str | None]], **settings: Any) -> Any:
+    metric = sacrebleu.BLEU(**settings)
+    return np.array(metric._extract_corpus_statistics(hypotheses, list(zip(*references, strict=True))))
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@given(corpus=corpora())
+def test_counts_of_every_row(corpus: Any, tokenizer: Any, lowercase: bool) -> None:
+    hypotheses, references = corpus
+    mine = bleu_counts(hypotheses, references, tokenizer=tokenizer, lowercase=lowercase).values
+    theirs = reference_counts(hypotheses, references, tokenize=tokenizer, lowercase=lowercase)
+    assert mine.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@given(rows=st.lists(segment, min_size=1, max_size=8))
+def test_tokens_are_those_of_sacrebleu(rows: list[str], tokenizer: Any) -> None:
+    split = sacrebleu.metrics.bleu._get_tokenizer(tokenizer)()
+    assert [cut(row, tokenizer) for row in rows] == [split(row.rstrip()).split() for row in rows]
+
+
+@given(
+    corpus=corpora(),
+    smoothing=st.sampled_from(["none", "floor", "add-k", "exp"]),
+    value=st.sampled_from([None, 0.0, 0.01, 0.5, 2.0]),
+    effective=st.booleans(),
+    order=st.integers(1, 9),
+)
+def test_corpus_score(corpus: Any, smoothing: Any, value: Any, effective: bool, order: int) -> None:
+    hypotheses, references = corpus
+    settings = {"smooth_method": smoothing, "smooth_value": value}
+    mine = ours(hypotheses, references, use_effective_order=effective, max_order=order, **settings)
+    theirs = sacrebleu.BLEU(effective_order=effective, max_ngram_order=order, **settings).corpus_score(
+        hypotheses, list(zip(*references, strict=True))
+    )
+    assert mine["score"] == pytest.approx(theirs.score, rel=1e-12, abs=1e-9)
+    assert mine["precisions"] == pytest.approx(theirs.precisions, rel=1e-12)
+    assert mine["bp"] == pytest.approx(theirs.bp, rel=1e-12)
+    assert (mine["sys_len"], mine["ref_len"]) == (theirs.sys_len, theirs.ref_len)
+
+
+@given(corpus=corpora(), smoothing=st.sampled_from(["none", "floor", "add-k", "exp"]))
+def test_sentence_score(corpus: Any, smoothing: Any) -> None:
+    hypotheses, references = corpus
+    mine = sentence_bleu(hypotheses, references, smooth_method=smoothing)
+    for score, hypothesis, row in zip(mine, hypotheses, references, strict=True):
+        theirs = sacrebleu.sentence_bleu(hypothesis, row, smooth_method=smoothing)
+        assert score == pytest.approx(theirs.score, rel=1e-12, abs=1e-9)
+
+
+@given(
+    words=st.lists(st.sampled_from("abc"), max_size=400), again=st.lists(st.sampled_from("abc"), max_size=400)
+)
+def test_long_rows_of_few_words(words: list[str], again: list[str]) -> None:
+    """Many repeats, and references on both sides of the 64 tokens that fit one word of bits."""
+    hypotheses, references = [" ".join(words), " ".join(again)], [[" ".join(again), " ".join(words[:70])]] * 2
+    mine = bleu_counts(hypotheses, references, max_order=7).values
+    assert mine.tolist() == reference_counts(hypotheses, references, max_ngram_order=7).tolist()
+
+
+@pytest.mark.parametrize("length", [1, 62, 63, 64, 65, 66, 127, 128, 129, 1000])
+@pytest.mark.parametrize("alphabet", [2, 50])
+def test_around_the_width_of_a_word(length: int, alphabet: int) -> None:
+    random = np.random.default_rng(length)
+    texts = [" ".join(f"w{i}" for i in random.integers(0, alphabet, length + extra)) for extra in (-1, 0, 1)]
+    hypotheses, references = texts, [[texts[i - 2], texts[i - 1]] for i in range(3)]
+    for order in (1, 4, 70):
+        mine = bleu_counts(hypotheses, references, max_order=order).values
+        assert mine.tolist() == reference_counts(hypotheses, references, max_ngram_order=order).tolist()
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_every_code_point(tokenizer: Any) -> None:
+    """Each character between two letters, between two digits, and alone, in rows of 64 characters."""
+    points = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    # All that are assigned, but of the large uniform blocks (Han, Hangul, private use) only some.
+    points = [c for i, c in enumerate(points) if not regex.match(r"\p{Cn}", c)]
+    points = [c for i, c in enumerate(points) if i % 97 == 0 or not regex.match(r"\p{Co}|\p{Lo}", c)]
+    split = sacrebleu.metrics.bleu._get_tokenizer(tokenizer)()
+    rows = ["".join(f"a{c}b1{c}2 {c}" for c in points[at : at + 64]) for at in range(0, len(points), 64)]
+    for row in rows:
+        assert cut(row, tokenizer) == split(row.rstrip()).split()
+
+
+def test_real_systems(shared_data: Any) -> None:
+    folder = shared_data / "wmt17_en_de"
+    read = lambda path: path.read_text(encoding="utf-8").split("\n")[:-1]  # noqa: E731
+    reference = read(folder / "newstest2017.ref.de")
+    systems = [read(path) for path in sorted((folder / "systems").iterdir())[:3]]
+    pairs = [list(row) for row in zip(reference, systems[1], strict=True)]
+    for tokenizer in TOKENIZERS:
+        mine = bleu_counts(systems[0], pairs, tokenizer=tokenizer).values
+        assert mine.tolist() == reference_counts(systems[0], pairs, tokenize=tokenizer).tolist()
+
+
+def test_signature_names_the_settings_as_sacrebleu_does() -> None:
+    theirs = sacrebleu.BLEU(tokenize="intl", lowercase=True, smooth_method="floor", effective_order=True)
+    theirs.corpus_score(["a"], [["a"]])
+    mine = SacreBleu(
+        tokenize="intl", lowercase=True, smooth_method="floor", use_effective_order=True
+    ).signature
+    for part in str(theirs.get_signature()).split("|"):
+        if not part.startswith(("nrefs", "version")):
+            assert part in same.signature.split("|")
+
+
+def test_warns_of_tokenised_text_where_sacrebleu_does(caplog: pytest.LogCaptureFixture) -> None:
+    rows = ["A sentence ."] * 99 + ["."] * 50
+    with caplog.at_level(logging.WARNING):
+        ours(rows, rows)
+        assert not caplog.records
+        ours([*rows, " ."], [*rows, " ."], force=True)
+        assert not caplog.records
+        ours([*rows, " ."], [*rows, " ."])
+        assert "tokenised" in caplog.records[0].message
