@@ -32,7 +32,7 @@ def load_tagger(source: str | Path, *, tokenizer: Any = None) -> tuple[Any, Any]
     from transformers import AutoModelForTokenClassification
 
     name = str(source)
-    with _explained(name, is_local), _quiet():
+    with explained(name, is_local), quiet_loading():
         model, info = AutoModelForTokenClassification.from_pretrained(
             name,
             use_safetensors=True,
@@ -62,7 +62,7 @@ def load_tokenizer(source: str | Path) -> Any:
     is_local = check_directory(source, weights=False)
     from transformers import AutoTokenizer
 
-    with _explained(str(source), is_local), _quiet():
+    with explained(str(source), is_local), quiet_loading():
         return AutoTokenizer.from_pretrained(str(source), trust_remote_code=False, local_files_only=is_local)
 
 
@@ -129,7 +129,7 @@ def _transformers() -> Any:
 
 
 @contextmanager
-def _explained(name: str, is_local: bool) -> Iterator[None]:
+def explained(name: str, is_local: bool) -> Iterator[None]:
     """Turn what transformers raises on a bad model into one line of ours."""
     try:
         yield
@@ -151,7 +151,7 @@ def _explained(name: str, is_local: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_loading() -> Iterator[None]:
     """Hold back transformers' progress bars and load reports: what is wrong becomes an error of ours."""
     from transformers.utils import logging as levels
 
@@ -164,6 +164,21 @@ def _quiet() -> Iterator[None]:
         levels.set_verbosity(before)
         if bars:
             levels.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def pick_dtype(dtype: Any) -> Any:
+    """Return a torch dtype from its name or itself; None stays None.
+
+    Raises:
+        ArgumentError: it is not a type that a model can compute in.
+    """
+    import torch
+
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    chosen = known.get(dtype, dtype) if isinstance(dtype, str) else dtype
+    if chosen is not None and chosen not in known.values():
+        raise ArgumentError(f"dtype: {dtype!r}; one of {', '.join(known)}")
+    return chosen
 
 
 def pick_device(device: Any) -> Any:
