@@ -12,6 +12,8 @@ from evenweave._version import __version__
 
 # Public name -> module that defines it.
 _HOME = {
+    "load": "evenweave.metrics.registry",
+    "Metric": "evenweave.metrics.metric",
     "pipeline": "evenweave.inference.pipeline",
     "TokenClassificationPipeline": "evenweave.inference.pipeline",
     "Ragged": "evenweave.ragged",

@@ -1,0 +1,104 @@
+"""From entity counts to precision, recall and F1: of one corpus, or of many resamples at once.
+
+The same arithmetic serves floats and arrays `[R]`, in seqeval's order of operations, so that the last bit
+agrees.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from evenweave.errors import ArgumentError
+
+Average = Literal["micro", "macro", "weighted"]
+
+TOKENS, RIGHT = "tokens", "right"
+BOTH, GOLD, PREDICTED = "both:", "gold:", "predicted:"
+
+
+def columns_of(types: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the statistics' columns, in the kernel's order."""
+    return (TOKENS, RIGHT, *(part + kind for kind in types for part in (BOTH, GOLD, PREDICTED)))
+
+
+def zero_value(zero_division: object) -> float:
+    """Return what a ratio without a denominator counts: seqeval's "warn" is 0."""
+    if zero_division in ("warn", 0):
+        return 0.0
+    if zero_division == 1:
+        return 1.0
+    raise ArgumentError(f"zero_division: {zero_division!r}; give 0 or 1")
+
+
+def result_of(totals: dict[str, Any], *, average: Average, zero: float) -> dict[str, Any]:
+    """Return precision, recall, f1 and number of gold entities by type, and over all, in evaluate's names.
+
+    Args:
+        totals: numbers, or arrays `[R]`, by the names of `columns_of`; types that nowhere occur are left out.
+    """
+    result: dict[str, Any] = {}
+    for kind, (both, gold, predicted) in by_type(totals).items():
+        precision, recall, f1 = prf(both, gold, predicted, zero)
+        result[kind] = {"precision": precision, "recall": recall, "f1": f1, "number": gold}
+    precision, recall, f1 = averaged(totals, average, zero)
+    result["overall_precision"], result["overall_recall"], result["overall_f1"] = precision, recall, f1
+    result["overall_accuracy"] = divided(totals.get(RIGHT, 0), totals.get(TOKENS, 0), zero)
+    return result
+
+
+def by_type(totals: dict[str, Any]) -> dict[str, tuple[Any, Any, Any]]:
+    """Return for each type that occurs, sorted, its entities in both, gold, predicted."""
+    kinds = sorted(name[len(GOLD) :] for name in totals if name.startswith(GOLD))
+    counts = {kind: (totals[BOTH + kind], totals[GOLD + kind], totals[PREDICTED + kind]) for kind in kinds}
+    return {kind: three for kind, three in counts.items() if np.any(three[1]) or np.any(three[2])}
+
+
+def averaged(totals: dict[str, Any], average: Average, zero: float) -> tuple[Any, Any, Any]:
+    """Return precision, recall and F1 over all types."""
+    counts = by_type(totals)
+    both, gold, predicted = ([three[i] for three in counts.values()] for i in range(3))
+    if average == "micro" or not counts:
+        return prf(sum(both), sum(gold), sum(predicted), zero)
+    scores = [prf(*three, zero) for three in counts.values()]
+    weights = gold if average == "weighted" else None
+    precision, recall, f1 = (_mean([score[i] for score in scores], weights) for i in range(3))
+    if average == "weighted":
+        # Without a gold entity there is no weight: seqeval then calls recall undefined, and without a
+        # prediction precision and F1 too.
+        none: Any = np.equal(sum(gold), 0)
+        idle: Any = np.where(np.equal(sum(predicted), 0), zero, 0.0)
+        precision, recall, f1 = (
+            _plain(np.where(none, instead, mean))
+            for instead, mean in ((idle, precision), (np.float64(zero), recall), (idle, f1))
+        )
+    return precision, recall, f1
+
+
+def prf(both: Any, gold: Any, predicted: Any, zero: float) -> tuple[Any, Any, Any]:
+    """Return precision, recall and F1 (fractions) from counts."""
+    precision, recall = divided(both, predicted, zero), divided(both, gold, zero)
+    return precision, recall, divided(2.0 * precision * recall, precision + recall, 0.0)
+
+
+def divided(numerator: Any, denominator: Any, zero: float) -> Any:
+    """Return the ratio, `zero` where the denominator is 0; float for numbers, array for arrays."""
+    if not isinstance(denominator, np.ndarray):
+        return numerator / denominator if denominator else zero
+    none = denominator == 0
+    ratio = numerator / np.where(none, 1, denominator)
+    ratio[none] = zero
+    return ratio
+
+
+def _mean(scores: list[Any], weights: list[Any] | None) -> Any:
+    if weights is None:
+        return _plain(np.mean(np.array(scores), axis=0))
+    total = sum(weights)
+    weighted = np.array([score * weight for score, weight in zip(scores, weights, strict=True)]).sum(axis=0)
+    return _plain(weighted / np.where(np.equal(total, 0), 1, total))
+
+
+def _plain(value: Any) -> Any:
+    return value if np.ndim(value) else float(value)

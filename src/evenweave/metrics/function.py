@@ -1,0 +1,121 @@
+"""A user's own function as a metric: kept columns, or one number a row where the function says it may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from evenweave.errors import ArgumentError
+from evenweave.metrics.base import Rows
+from evenweave.metrics.numbers import is_number
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CollectedFunction:
+    """A function of all rows together; `Metric` keeps the columns for it."""
+
+    function: Callable[..., Any]
+    name: str
+    keywords: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def signature(self) -> str:
+        """The name and the keywords it is called with."""
+        return _signature(self.name, self.keywords)
+
+    def with_keywords(self, keywords: dict[str, Any]) -> CollectedFunction:
+        """Return the same with keywords for every call."""
+        return replace(self, keywords={**self.keywords, **keywords})
+
+    def __call__(self, predictions: list[Any], references: list[Any] | None) -> Result:
+        return _named(self.name, _call(self, predictions, references))
+
+
+@dataclass(frozen=True)
+class AdditiveFunction:
+    """A function whose value on all rows is the mean of its values on single rows: a `Statistic`."""
+
+    function: Callable[..., Any]
+    name: str
+    keywords: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def signature(self) -> str:
+        """The name and the keywords it is called with."""
+        return _signature(self.name, self.keywords)
+
+    def with_keywords(self, keywords: dict[str, Any]) -> AdditiveFunction:
+        """Return the same with keywords for every call."""
+        return replace(self, keywords={**self.keywords, **keywords})
+
+    def rows(self, predictions: Any, references: Any) -> Rows:
+        """Return the function of each single row, float64, beside a column that counts the rows."""
+        columns = [predictions] if references is None else [predictions, references]
+        results = [
+            _named(self.name, _call(self, [row[0]], [row[1]] if len(row) > 1 else None))
+            for row in zip(*(_walk(column) for column in columns), strict=True)
+        ]
+        names = tuple(dict.fromkeys(name for result in results for name in result))
+        values = np.ones((len(results), 1 + len(names)))
+        for index, result in enumerate(results):
+            if len(result) != len(names) or not all(map(is_number, result.values())):
+                raise ArgumentError(
+                    f"{self.name}: row {index} gave {result!r}; an additive function returns the same "
+                    "numbers for every row"
+                )
+            values[index, 1:] = [result[name] for name in names]
+        return Rows((_COUNT, *names), values)
+
+    def score(self, totals: dict[str, float]) -> Result:
+        """Return the means."""
+        count = totals.get(_COUNT, 0)
+        return {name: total / count for name, total in totals.items() if name != _COUNT}
+
+    def score_many(self, totals: dict[str, Any]) -> Result:
+        """Return the means of many resamples at once."""
+        return {name: total / totals[_COUNT] for name, total in totals.items() if name != _COUNT}
+
+
+# No result key can be this: it is not the caller's to see.
+_COUNT = "\0rows"
+
+
+def _call(made: CollectedFunction | AdditiveFunction, predictions: Any, references: Any) -> Any:
+    if references is None:
+        return made.function(predictions, **made.keywords)
+    return made.function(predictions, references, **made.keywords)
+
+
+def _named(name: str, result: Any) -> Result:
+    if isinstance(result, dict):
+        return {str(key): _plain(value) for key, value in result.items()}
+    value = _plain(result)
+    if is_number(value) or isinstance(value, bool):
+        return {name: value}
+    raise ArgumentError(f"{name}: returned {type(result).__name__}; return a number or a dict of numbers")
+
+
+def _plain(value: Any) -> Any:
+    """NumPy and tensor scalars become Python numbers."""
+    return (
+        value.item()
+        if hasattr(value, "item") and getattr(value, "size", None) != 0 and _single(value)
+        else value
+    )
+
+
+def _single(value: Any) -> bool:
+    return getattr(value, "ndim", None) == 0
+
+
+def _walk(column: Any) -> Any:
+    return column.to_pylist() if hasattr(column, "to_pylist") else column
+
+
+def _signature(name: str, keywords: dict[str, Any]) -> str:
+    return "|".join([name, *(f"{key}:{value}" for key, value in sorted(keywords.items()))])

@@ -1,0 +1,121 @@
+"""What a metric may be given, brought to a few types: list, NumPy array, Ragged, Arrow array.
+
+Lists of strings stay lists (a statistic knows best how to read them); everything that can be walked only
+once, or that belongs to another library, becomes one of the four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evenweave.errors import ArgumentError, DataError, NotFoundError
+from evenweave.ragged import Ragged
+
+Read = Callable[[Path], Any]
+
+
+def as_rows(values: Any, *, argument: str, read: Read | None = None) -> Any:
+    """Return `values` as list, NumPy array, Ragged or Arrow array, so that it has a length.
+
+    A `Path` is a file of one row a line (or what `read` makes of it); a list of paths is one file a
+    reference, read side by side: row i is the list of their lines i.
+
+    Raises:
+        ArgumentError: a single string or a scalar, which is not a column of rows; names `argument`.
+    """
+    if values is None or isinstance(values, list | Ragged) or _is_arrow(values):
+        if isinstance(values, list) and values and isinstance(values[0], Path):
+            return side_by_side([as_rows(path, argument=argument, read=read) for path in values], argument)
+        return values
+    if isinstance(values, Path):
+        return (read or read_lines)(values)
+    if isinstance(values, str | bytes):
+        raise ArgumentError(f"{argument}: a single string; give a list of rows, [{values[:20]!r}], or a Path")
+    if isinstance(values, np.ndarray) or hasattr(values, "__array__"):
+        array = values if isinstance(values, np.ndarray) else _to_numpy(values)
+        if array.ndim == 0:
+            raise ArgumentError(f"{argument}: a scalar; give a list of rows")
+        return array
+    if isinstance(values, Iterable):
+        return list(values)
+    raise ArgumentError(f"{argument}: {type(values).__name__} is not a column of rows; give a list")
+
+
+def check_lengths(predictions: Any, references: Any) -> None:
+    """Raise ArgumentError unless there are as many references as predictions, where there are any."""
+    if references is not None and len(predictions) != len(references):
+        raise ArgumentError(f"references: {len(references)} rows for {len(predictions)} predictions")
+
+
+def read_lines(path: Path) -> Any:
+    """Return the lines of a UTF-8 file as an Arrow large_string array; `\\n` and `\\r\\n` end a line.
+
+    Raises:
+        NotFoundError: no such file.
+        DataError: bytes that are not UTF-8; names file and line.
+    """
+    import pyarrow as pa
+
+    raw = read_bytes(path)
+    data = np.frombuffer(raw, dtype=np.uint8)
+    ends = np.flatnonzero(data == 10)
+    if len(data) and (len(ends) == 0 or ends[-1] != len(data) - 1):
+        ends = np.append(ends, len(data))
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    # A carriage return belongs to the line's end, not to its text.
+    stops = ends - ((ends > starts) & (data[np.maximum(ends - 1, 0)] == 13)) if len(data) else ends
+    keep = np.zeros(len(data) + 1, dtype=np.int8)
+    np.add.at(keep, starts, 1)
+    np.add.at(keep, stops, -1)
+    text = data[np.cumsum(keep[:-1], dtype=np.int8).astype(bool)]
+    offsets = np.zeros(len(ends) + 1, dtype=np.int64)
+    np.cumsum(stops - starts, out=offsets[1:])
+    return pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's bytes, known to be UTF-8.
+
+    Raises:
+        NotFoundError: no such file.
+        DataError: bytes that are not UTF-8; names file and line.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"{path}: no such file") from None
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}:{line}: byte 0x{raw[error.start]:02x} is not UTF-8; "
+            f"convert it: iconv -f latin1 -t utf-8 {path.name}"
+        ) from None
+    return raw
+
+
+def side_by_side(columns: list[Any], argument: str) -> list[list[Any]]:
+    """Return row i as the list of the columns' rows i."""
+    counts = {len(column) for column in columns}
+    if len(counts) > 1:
+        raise ArgumentError(
+            f"{argument}: files of {' and '.join(map(str, sorted(counts)))} lines; align them"
+        )
+    plain = [column.to_pylist() if _is_arrow(column) else list(column) for column in columns]
+    return [list(row) for row in zip(*plain, strict=True)]
+
+
+def _is_arrow(values: object) -> bool:
+    # By module name: pyarrow takes a while to import, and only its own objects need it.
+    return type(values).__module__.partition(".")[0] == "pyarrow" and hasattr(values, "null_count")
+
+
+def _to_numpy(values: Any) -> Any:
+    if hasattr(values, "detach"):  # a tensor, perhaps with a gradient or on an accelerator
+        values = values.detach().cpu()
+    return np.asarray(values)

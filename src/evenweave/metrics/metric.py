@@ -1,0 +1,272 @@
+"""Metric: what a user holds. Streaming, merging, intervals and comparison for any statistic or function."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from typing import Any, Self, final
+
+import numpy as np
+
+from evenweave.errors import ArgumentError
+from evenweave.metrics.base import (
+    HasHeadline,
+    HasPerRow,
+    HasRead,
+    HasScoreSettings,
+    HasTotals,
+    Rows,
+    Statistic,
+)
+from evenweave.metrics.function import AdditiveFunction, CollectedFunction
+from evenweave.metrics.inputs import as_rows, check_lengths
+from evenweave.metrics.numbers import flatten, is_number, map_leaves
+from evenweave.metrics.resample import check_resamples, interval
+from evenweave.metrics.sample import Columns, Sample, Statistics
+
+Result = dict[str, Any]
+
+
+@final
+class Metric:
+    """A metric with what was added to it so far.
+
+    Args:
+        statistic: what to compute: a `Statistic` (settings, rows, score). For the built-in ones use
+            `load("bleu")`; for a function of your own, `Metric.from_function(f)`.
+
+    >>> def accuracy(predictions, references):
+    ...     return sum(p == r for p, r in zip(predictions, references)) / len(references)
+    >>> Metric.from_function(accuracy).compute(predictions=[1, 0, 1, 1, 0], references=[1, 0, 0, 1, 0])
+    {'accuracy': 0.8}
+    """
+
+    def __init__(self, statistic: Statistic | CollectedFunction) -> None:
+        self._statistic = statistic
+        self._parts: list[Sample] = []
+        self._waiting: list[tuple[Any, Any]] = []
+
+    @classmethod
+    def from_function(
+        cls, function: Callable[..., Any], *, name: str | None = None, additive: bool = False
+    ) -> Metric:
+        """Wrap a function of `(predictions, references)` that returns a number or a dict of numbers.
+
+        Args:
+            function: called with two lists of equal length (with one, if no references are given).
+            name: the metric's name, and the result's key where the function returns a bare number;
+                default the function's own name.
+            additive: say that the function of all rows is the mean of the function of single rows.
+                Then rows are scored one by one as they come, only numbers are kept, and an interval
+                costs no further call. Otherwise the rows are kept and every resample calls the function.
+        """
+        label = name or str(getattr(function, "__name__", type(function).__name__))
+        make = AdditiveFunction if additive else CollectedFunction
+        return cls(make(function, label))
+
+    @property
+    def name(self) -> str:
+        """The metric's name."""
+        return self._statistic.name
+
+    @property
+    def signature(self) -> str:
+        """Every setting that changes the number; quote it beside the number."""
+        return self._statistic.signature
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """Keys of the result that a table shows; empty means all of them."""
+        return self._statistic.headline if isinstance(self._statistic, HasHeadline) else ()
+
+    @property
+    def statistic(self) -> Statistic | CollectedFunction:
+        """The settings: what this metric computes."""
+        return self._statistic
+
+    @property
+    def rows(self) -> Rows:
+        """The statistics of the rows added so far, in order.
+
+        Raises:
+            ArgumentError: the metric wraps a function that is not additive, so it has no row statistics.
+        """
+        sample = self._sample()
+        if isinstance(sample, Statistics):
+            return sample.rows
+        raise ArgumentError(f"{self.name}: not additive; only its columns are kept, no statistics a row")
+
+    def __len__(self) -> int:
+        """Rows added so far."""
+        return sum(map(len, self._parts)) + len(self._waiting)
+
+    def __repr__(self) -> str:
+        return f"Metric({self.signature}, {len(self)} rows)"
+
+    def with_settings(self, **settings: Any) -> Metric:
+        """Return an empty metric with some settings changed.
+
+        Raises:
+            ArgumentError: no such setting; suggests the nearest.
+        """
+        return Metric(_changed(self._statistic, settings)) if settings else Metric(self._statistic)
+
+    def add(self, *, prediction: Any, reference: Any = None) -> None:
+        """Add one row of data."""
+        # Kept and scored together later: a statistic costs much less per row of a batch.
+        self._waiting.append((prediction, reference))
+
+    def add_batch(self, *, predictions: Any, references: Any = None) -> None:
+        """Add rows of data: lists, arrays, Arrow columns, Ragged, generators, or a `Path` of lines.
+
+        Raises:
+            ArgumentError: not as many references as predictions.
+        """
+        self._score_waiting()
+        self._parts.append(self._sample_of(self._statistic, predictions, references))
+
+    def merge(self, other: Metric) -> Self:
+        """Add the rows of another metric of the same settings (a shard, a rank, a day); return self.
+
+        The score of the merged rows is bit for bit the score of the whole, whatever the split.
+
+        Raises:
+            ArgumentError: the settings differ, so that the rows do not count the same things.
+        """
+        if other.statistic != self._statistic:
+            raise ArgumentError(f"merge: {other.signature} cannot be added to {self.signature}")
+        theirs = list(other._parts)
+        waiting = list(other._waiting)
+        self._score_waiting()
+        self._parts.extend(theirs)
+        self._waiting.extend(waiting)
+        return self
+
+    def compute(
+        self,
+        *,
+        predictions: Any = None,
+        references: Any = None,
+        confidence: float | None = None,
+        resamples: int = 1000,
+        seed: int = 0,
+        **settings: Any,
+    ) -> Result:
+        """Return the score of these rows and of all rows added before, then start afresh.
+
+        Args:
+            predictions, references: rows as for `add_batch`; leave out to score what was added.
+            confidence: also return `intervals`: in the shape of the result, a (low, high) for each number,
+                by the percentile bootstrap over rows at this level, such as 0.95.
+            resamples, seed: how many draws of rows, and which.
+            **settings: settings of the metric for this call.
+
+        Raises:
+            ArgumentError: nothing to score; a setting that would have had to be known when rows were added.
+        """
+        if confidence is not None:
+            check_resamples(resamples, confidence)
+        statistic = _changed(self._statistic, settings) if settings else self._statistic
+        if len(self) == 0 and not self._parts:
+            if predictions is None:
+                raise ArgumentError("predictions: none given and none added; nothing to score")
+            if confidence is None and isinstance(statistic, HasTotals) and not _per_row(statistic):
+                totals = statistic.totals(*_columns(statistic, predictions, references))
+                quick: Result = statistic.score(totals)  # type: ignore[attr-defined]
+                return quick
+            sample = self._sample_of(statistic, predictions, references)
+        else:
+            self._refuse_late(settings)
+            if predictions is not None:
+                self.add_batch(predictions=predictions, references=references)
+            sample = self._sample(statistic)
+        result = sample.score()
+        if confidence is not None:
+            if _per_row(statistic):
+                raise ArgumentError("confidence: one number a row has no interval; leave it out")
+            scores = sample.bootstrap(resamples=resamples, seed=seed)
+            result["intervals"] = _intervals(result, scores, confidence)
+        self._parts, self._waiting = [], []
+        return result
+
+    def sample_of(self, predictions: Any, references: Any = None) -> Sample:
+        """Return these rows alone in the form that can be scored, joined and resampled; adds nothing."""
+        return self._sample_of(self._statistic, predictions, references)
+
+    @staticmethod
+    def _sample_of(statistic: Statistic | CollectedFunction, predictions: Any, references: Any) -> Sample:
+        mine, theirs = _columns(statistic, predictions, references)
+        if isinstance(statistic, CollectedFunction):
+            return Columns(statistic, _listed(mine), None if theirs is None else _listed(theirs))
+        return Statistics(statistic, statistic.rows(mine, theirs))
+
+    def _sample(self, statistic: Statistic | CollectedFunction | None = None) -> Sample:
+        self._score_waiting()
+        if not self._parts:
+            return self._sample_of(self._statistic, [], [])
+        if len(self._parts) > 1:
+            self._parts = [self._parts[0].joined(self._parts[1:])]
+        whole = self._parts[0]
+        if statistic is not None and isinstance(whole, Statistics):
+            return Statistics(statistic, whole.rows)  # type: ignore[arg-type]
+        return whole
+
+    def _score_waiting(self) -> None:
+        if not self._waiting:
+            return
+        predictions = [prediction for prediction, _ in self._waiting]
+        references = [reference for _, reference in self._waiting]
+        bare = all(reference is None for reference in references)
+        self._waiting = []
+        self._parts.append(self._sample_of(self._statistic, predictions, None if bare else references))
+
+    def _refuse_late(self, settings: dict[str, Any]) -> None:
+        harmless = self._statistic.score_settings if isinstance(self._statistic, HasScoreSettings) else ()
+        for key, value in settings.items():
+            if key not in harmless and value != getattr(self._statistic, key):
+                raise ArgumentError(
+                    f"{key}={value!r}: rows were already added without it; "
+                    f"give it at the start: load({self.name!r}, {key}={value!r})"
+                )
+
+
+def _columns(statistic: object, predictions: Any, references: Any) -> tuple[Any, Any]:
+    read = statistic.read if isinstance(statistic, HasRead) else None
+    mine = as_rows(predictions, argument="predictions", read=read)
+    theirs = as_rows(references, argument="references", read=read)
+    check_lengths(mine, theirs)
+    return mine, theirs
+
+
+def _changed(statistic: Any, settings: dict[str, Any]) -> Any:
+    known = [field.name for field in dataclasses.fields(statistic) if field.init]
+    if isinstance(statistic, CollectedFunction | AdditiveFunction):
+        return statistic.with_keywords(settings)
+    for key in settings:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known) or 'none'}"
+            raise ArgumentError(f"{key}: not a setting of {statistic.name}; {hint}")
+    return dataclasses.replace(statistic, **settings)
+
+
+def _per_row(statistic: object) -> bool:
+    return isinstance(statistic, HasPerRow) and statistic.per_row
+
+
+def _listed(column: Any) -> list[Any]:
+    if isinstance(column, list):
+        return column
+    if isinstance(column, np.ndarray):
+        listed: list[Any] = column.tolist()
+        return listed
+    return column.to_lists() if hasattr(column, "to_lists") else list(column.to_pylist())
+
+
+def _intervals(result: Result, scores: Result, confidence: float) -> Result:
+    """Return (low, high) in the result's shape, for the numbers of the result alone."""
+    known = {key for key, value in flatten(result) if is_number(value)}
+    kept = {key for key, _ in flatten(scores)}
+    made: Result = map_leaves(scores, lambda array: interval(np.asarray(array), confidence))
+    return made if kept <= known else {key: value for key, value in made.items() if key in result}

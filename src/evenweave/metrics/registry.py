@@ -1,0 +1,44 @@
+"""`load(name)`: a metric by the name people know; nothing is fetched, run from elsewhere or written."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from evenweave.errors import ArgumentError
+from evenweave.metrics.metric import Metric
+
+# Name -> module and maker of its Statistic with default settings; imported when first asked for.
+STATISTICS = {
+    "bleu": "evenweave.metrics.bleu:Bleu",
+    "sacrebleu": "evenweave.metrics.bleu:SacreBleu",
+    "rouge": "evenweave.metrics.rouge:Rouge",
+    "perplexity": "evenweave.metrics.perplexity:Perplexity",
+    "seqeval": "evenweave.metrics.seqeval:Seqeval",
+    "accuracy": "evenweave.metrics.classification:Accuracy",
+    "precision": "evenweave.metrics.classification:Precision",
+    "recall": "evenweave.metrics.classification:Recall",
+    "f1": "evenweave.metrics.classification:F1",
+    "matthews_correlation": "evenweave.metrics.classification:MatthewsCorrelation",
+    "exact_match": "evenweave.metrics.classification:ExactMatch",
+}
+
+
+def load(name: str, **settings: Any) -> Metric:
+    """Return a metric by name, with some of its settings changed from their defaults.
+
+    Raises:
+        ArgumentError: no such metric, or no such setting of it; suggests the nearest.
+
+    >>> load("seqeval").compute(predictions=[["B-PER", "O"]], references=[["B-PER", "O"]])["overall_f1"]
+    1.0
+    """
+    home = STATISTICS.get(name)
+    if home is None:
+        near = difflib.get_close_matches(name, STATISTICS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STATISTICS)}"
+        raise ArgumentError(f"load: no metric {name!r}; {hint}")
+    module, _, maker = home.partition(":")
+    statistic = getattr(importlib.import_module(module), maker)()
+    return Metric(statistic).with_settings(**settings)

@@ -1,0 +1,157 @@
+"""What was added to a metric so far, as something that can be scored, joined and resampled.
+
+An additive metric keeps statistics; a function of whole columns keeps the columns. Both draw the same rows
+for the same seed, so a function's interval and BLEU's come from the same resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.errors import ArgumentError
+from evenweave.kernels import resample as kernel
+from evenweave.metrics.base import HasPerRow, HasScoreMany, Rows, Statistic
+from evenweave.metrics.numbers import stack
+from evenweave.metrics.resample import bootstrap_totals, exchanged_totals, seed_of
+
+Result = dict[str, Any]
+
+
+class Sample(Protocol):
+    """Rows of data as a metric remembers them."""
+
+    def __len__(self) -> int: ...
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """Return these rows followed by the others'."""
+        ...
+
+    def score(self) -> Result:
+        """Return the score of all rows."""
+        ...
+
+    def bootstrap(self, *, resamples: int, seed: int) -> Result:
+        """Return `score` of each of R draws with replacement: arrays `[R]` for numbers."""
+        ...
+
+    def exchange(self, other: Self, *, resamples: int, seed: int) -> tuple[Result, Result]:
+        """Return both scores of R trials in which each row changes sides by the toss of a coin."""
+        ...
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Rows of an additive statistic."""
+
+    statistic: Statistic
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def joined(self, others: Sequence[Statistics]) -> Statistics:
+        """Return these rows followed by the others'; columns merge by name."""
+        return Statistics(self.statistic, Rows.concat([self.rows, *(other.rows for other in others)]))
+
+    def score(self) -> Result:
+        """Return the score of the totals, or of each row where the statistic's settings ask for that."""
+        statistic = self.statistic
+        if isinstance(statistic, HasPerRow) and statistic.per_row:
+            return _score_many(statistic, self.rows.names, self.rows.values)
+        return statistic.score(self.rows.totals())
+
+    def bootstrap(self, *, resamples: int, seed: int) -> Result:
+        """Return the scores of R draws with replacement, from sums alone."""
+        _check_some(self)
+        sums = bootstrap_totals(self.rows.values, resamples=resamples, seed=seed)
+        return _score_many(self.statistic, self.rows.names, sums)
+
+    def exchange(self, other: Statistics, *, resamples: int, seed: int) -> tuple[Result, Result]:
+        """Return both scores of R trials of approximate randomisation, from sums alone."""
+        _check_some(self)
+        both = Rows.concat([self.rows, other.rows])
+        first, second = both.values[: len(self)], both.values[len(self) :]
+        mine, theirs = exchanged_totals(first, second, resamples=resamples, seed=seed)
+        return (
+            _score_many(self.statistic, both.names, mine),
+            _score_many(self.statistic, both.names, theirs),
+        )
+
+
+class ColumnFunction(Protocol):
+    """A function of whole columns of predictions and references."""
+
+    def __call__(self, predictions: list[Any], references: list[Any] | None) -> Result: ...
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Rows kept as they came, for a function that needs all of them at once."""
+
+    function: ColumnFunction
+    predictions: list[Any]
+    references: list[Any] | None
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    def joined(self, others: Sequence[Columns]) -> Columns:
+        """Return these rows followed by the others'."""
+        parts = [self, *others]
+        references = [row for part in parts for row in part.references or []]
+        if any(part.references is None for part in parts):
+            if references:
+                raise ArgumentError("references: given for some of the rows only; give them for all or none")
+            return Columns(self.function, [row for part in parts for row in part.predictions], None)
+        return Columns(self.function, [row for part in parts for row in part.predictions], references)
+
+    def score(self) -> Result:
+        """Return the function's result on all rows."""
+        return self.function(self.predictions, self.references)
+
+    def bootstrap(self, *, resamples: int, seed: int) -> Result:
+        """Call the function on each of R draws with replacement."""
+        _check_some(self)
+        drawn = np.empty(len(self), dtype=np.int64)
+        results = []
+        for resample in range(resamples):
+            key = kernel.resample_key(seed_of(seed), resample)
+            kernel.draw_rows(np.uint64(key), 0, len(self), drawn)
+            results.append(self._taken(drawn.tolist()).score())
+        return stack(results)
+
+    def exchange(self, other: Columns, *, resamples: int, seed: int) -> tuple[Result, Result]:
+        """Call the function on both sides of R trials of approximate randomisation."""
+        _check_some(self)
+        heads = np.empty(len(self) + 1, dtype=np.int64)
+        mine, theirs = [], []
+        for resample in range(resamples):
+            key = kernel.resample_key(seed_of(seed), resample)
+            kept = set(heads[: kernel.toss_rows(np.uint64(key), 0, len(self), heads)].tolist())
+            sides = [
+                (a, b) if row in kept else (b, a)
+                for row, (a, b) in enumerate(zip(self.predictions, other.predictions, strict=True))
+            ]
+            mine.append(self.function([a for a, _ in sides], self.references))
+            theirs.append(self.function([b for _, b in sides], self.references))
+        return stack(mine), stack(theirs)
+
+    def _taken(self, rows: list[int]) -> Columns:
+        references = None if self.references is None else [self.references[row] for row in rows]
+        return Columns(self.function, [self.predictions[row] for row in rows], references)
+
+
+def _score_many(statistic: Statistic, names: tuple[str, ...], sums: NDArray[Any]) -> Result:
+    if isinstance(statistic, HasScoreMany):
+        return statistic.score_many(dict(zip(names, sums.T, strict=True)))
+    return stack([statistic.score(dict(zip(names, row, strict=True))) for row in sums.tolist()])
+
+
+def _check_some(sample: Sample) -> None:
+    if len(sample) == 0:
+        raise ArgumentError("predictions: no rows to resample; an interval needs at least one")
