@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -28,19 +29,22 @@ def train_word_piece(
     >>> tokenizer.is_fast, tokenizer(["the", "cat"], is_split_into_words=True).word_ids()[:2]
     (True, [None, 0])
     """
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import models, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    texts = [" ".join(row) for row in tokens]
-    if not any(texts):
+    counts = Counter(word for row in tokens for word in row)
+    if not counts:
         raise DataError("tokens: not a single word to train a tokenizer on")
-    backend = Tokenizer(models.WordPiece(unk_token=_SPECIAL["unk"]))
-    backend.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=False)
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    learner = _bare(models.WordPiece(unk_token=_SPECIAL["unk"]), lowercase)
+    # The trainer numbers continuing letters in the order of a hash map seeded anew in every process. Given
+    # as reserved entries they have steady numbers, so the same words always give the same vocabulary.
+    reserved = [*_SPECIAL.values(), *_continuing_letters(learner, counts)]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size, special_tokens=list(_SPECIAL.values()), show_progress=False
+        vocab_size=max(vocab_size, len(reserved)), special_tokens=reserved, show_progress=False
     )
-    backend.train_from_iterator(texts, trainer)
+    learner.train_from_iterator((" ".join([word] * count) for word, count in counts.items()), trainer)
+    backend = _bare(models.WordPiece(learner.get_vocab(), unk_token=_SPECIAL["unk"]), lowercase)
+    backend.add_special_tokens(list(_SPECIAL.values()))
     cls, sep = _SPECIAL["cls"], _SPECIAL["sep"]
     backend.post_processor = processors.TemplateProcessing(
         single=f"{cls} $A {sep}",
@@ -50,6 +54,25 @@ def train_word_piece(
     names = {f"{role}_token": token for role, token in _SPECIAL.items()}
     made: Any = PreTrainedTokenizerFast
     return made(tokenizer_object=backend, model_max_length=_LONGEST, **names)
+
+
+def _bare(model: Any, lowercase: bool) -> Any:
+    """Return a backend that cleans and splits text as BERT's does, around `model`."""
+    from tokenizers import Tokenizer, normalizers, pre_tokenizers
+
+    backend = Tokenizer(model)
+    backend.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=False)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return backend
+
+
+def _continuing_letters(backend: Any, words: Iterable[str]) -> list[str]:
+    """Return "##x" for every letter x that stands inside a word, sorted."""
+    letters: set[str] = set()
+    for word in words:
+        for part, _ in backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(word)):
+            letters.update(part[1:])
+    return [f"##{letter}" for letter in sorted(letters)]
 
 
 def scratch_model(
