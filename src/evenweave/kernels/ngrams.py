@@ -54,11 +54,11 @@ def number_tokens(
     """
     bits = table_bits(ref_count)
     shift, wrap = np.uint64(64 - bits), (1 << bits) - 1
-    for slot in range(wrap + 1):
-        table[slot] = -1
+    for cell in range(wrap + 1):
+        table[cell] = -1
     for i in range(ref_count):
         key = ref_keys[i]
-        slot: Any = np.int64(key >> shift)
+        slot = np.int64(key >> shift)
         while True:
             other = table[slot]
             if other < 0:
@@ -70,10 +70,10 @@ def number_tokens(
             ):
                 ref_ids[i] = other
                 break
-            slot = (slot + 1) & wrap
+            slot = (slot + np.int64(1)) & wrap
     for i in range(hyp_count):
         key = hyp_keys[i]
-        slot: Any = np.int64(key >> shift)
+        slot = np.int64(key >> shift)
         while True:
             other = table[slot]
             if other < 0:
@@ -84,7 +84,7 @@ def number_tokens(
             ):
                 hyp_ids[i] = other
                 break
-            slot = (slot + 1) & wrap
+            slot = (slot + np.int64(1)) & wrap
 
 
 @njit(cache=True, nogil=True)
@@ -143,14 +143,14 @@ def match_long(
     for i in range(hyp_count):
         hyp_grams[i] = 0
     for n in range(min(order, hyp_count, ref_count)):
-        for slot in range(wrap + 1):
-            table[slot] = -1
+        for cell in range(wrap + 1):
+            table[cell] = -1
         grams = 0
         for i in range(ref_count - n):
             pair = np.uint64(ref_grams[i]) << np.uint64(32) | np.uint64(ref_ids[i + n])
-            slot: Any = np.int64((pair * _MIX) >> shift)
+            slot = np.int64((pair * _MIX) >> shift)
             while table[slot] >= 0 and pairs[table[slot]] != pair:
-                slot = (slot + 1) & wrap
+                slot = (slot + np.int64(1)) & wrap
             gram = table[slot]
             if gram < 0:
                 gram = grams
@@ -165,9 +165,9 @@ def match_long(
                 hyp_grams[i] = -1
                 continue
             pair = np.uint64(hyp_grams[i]) << np.uint64(32) | np.uint64(hyp_ids[i + n])
-            slot: Any = np.int64((pair * _MIX) >> shift)
+            slot = np.int64((pair * _MIX) >> shift)
             while table[slot] >= 0 and pairs[table[slot]] != pair:
-                slot = (slot + 1) & wrap
+                slot = (slot + np.int64(1)) & wrap
             gram = table[slot]
             hyp_grams[i] = gram
             if gram >= 0 and left[gram] > 0:

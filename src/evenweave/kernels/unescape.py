@@ -33,14 +33,13 @@ def may_hold_escapes(text: Any, start: int, end: int) -> bool:
         byte = text[at]
         if byte == _NEWLINE and at > start and text[at - 1] == _HYPHEN:
             return True
-        if (byte == _AMP or byte == _LESS) and at + 1 < end:
-            after = text[at + 1]
-            if byte == _LESS and after == _SKIPPED[1]:
-                return True
-            if byte == _AMP and (
-                after == ord("q") or after == ord("a") or after == ord("l") or after == ord("g")
-            ):
-                return True
+        if at + 1 == end:
+            break
+        after = text[at + 1]
+        if byte == _LESS and after == _SKIPPED[1]:
+            return True
+        if byte == _AMP and after in (_QUOT[1], _AMPERSAND[1], _LT[1], _GT[1]):
+            return True
     return False
 
 
