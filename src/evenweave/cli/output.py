@@ -1,0 +1,68 @@
+"""What the verbs print: log lines to stderr, tables to stdout."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evenweave.training.recipe import TaggerRun
+
+
+def show_log(level: int = logging.INFO) -> None:
+    """Send Evenweave's log lines to stderr, as they are."""
+    log = logging.getLogger("evenweave")
+    if not log.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+    log.setLevel(level)
+
+
+def print_scores(scores: Mapping[str, Mapping[str, Any]], *, where: Path | None = None) -> None:
+    """Print one table a split: a row per entity type and one for all of them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    for split, result in scores.items():
+        table = Table(
+            title=f"{split}: {result['rows']:,} rows, loss {result['loss']:.4f}", title_justify="left"
+        )
+        table.add_column("entity")
+        for name in ("precision", "recall", "F1", "support"):
+            table.add_column(name, justify="right")
+        support = 0
+        for kind, row in result["types"].items():
+            support += int(row["number"])
+            table.add_row(kind, *_cells(row), f"{int(row['number']):,}")
+        table.add_section()
+        table.add_row("all", *_cells(result["overall"]), f"{support:,}", style="bold")
+        console.print(table)
+        if "accuracy" in result["overall"]:
+            console.print(f"accuracy over words {result['overall']['accuracy']:.4f}\n")
+    if where is not None:
+        console.print(f"saved to {where}", soft_wrap=True)
+
+
+def run_json(run: TaggerRun) -> str:
+    """Return a run as one JSON line."""
+    history = [entry for entry in run.trainer.state.log_history if "eval_loss" in entry]
+    return json.dumps(
+        {
+            "output_dir": str(run.output_dir),
+            "train": run.train.metrics,
+            "global_step": run.train.global_step,
+            "epochs": history,
+            "scores": run.scores,
+            "label_names": run.label_names,
+        }
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [f"{row[name]:.4f}" for name in ("precision", "recall", "f1")]

@@ -1,0 +1,154 @@
+"""Callbacks: what may watch a run and steer it, under transformers' event names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evenweave.errors import ArgumentError
+from evenweave.training.arguments import TrainingArguments
+from evenweave.training.optim import share_of
+from evenweave.training.state import TrainerControl, TrainerState
+
+EVENTS = (
+    "on_init_end",
+    "on_train_begin",
+    "on_epoch_begin",
+    "on_step_begin",
+    "on_substep_end",
+    "on_pre_optimizer_step",
+    "on_optimizer_step",
+    "on_step_end",
+    "on_epoch_end",
+    "on_evaluate",
+    "on_predict",
+    "on_prediction_step",
+    "on_log",
+    "on_save",
+    "on_train_end",
+)
+
+
+class TrainerCallback:
+    """Base of callbacks; override the events of interest.
+
+    Every event is called as `on_<event>(args, state, control, **kwargs)` with `model`, `optimizer`,
+    `lr_scheduler`, `processing_class`, `train_dataset` and `eval_dataset` among the keywords, and `metrics`
+    or `logs` where there are some. Set flags of `control` to steer the loop. A callback with
+    `state_dict()` and `load_state_dict(values)` (JSON values) goes through checkpoints.
+    """
+
+
+class Events:
+    """Calls each event on every callback in turn."""
+
+    def __init__(self, callbacks: list[Any], **subjects: Any) -> None:
+        self.callbacks, self.subjects = callbacks, subjects
+
+    def __call__(
+        self, event: str, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
+    ) -> None:
+        for callback in self.callbacks:
+            handler = getattr(callback, event, None)
+            if handler is not None:
+                handler(args, state, control, **self.subjects, **more)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of callbacks that have one, by class name and place."""
+        return {key: callback.state_dict() for key, callback in self._stateful()}
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave; callbacks that were not there then start afresh."""
+        for key, callback in self._stateful():
+            if key in values:
+                callback.load_state_dict(values[key])
+
+    def _stateful(self) -> list[tuple[str, Any]]:
+        return [
+            (f"{type(callback).__name__}-{place}", callback)
+            for place, callback in enumerate(self.callbacks)
+            if hasattr(callback, "state_dict") and hasattr(callback, "load_state_dict")
+        ]
+
+
+class DefaultFlow(TrainerCallback):
+    """Raises the flags that the arguments' strategies ask for."""
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Log, evaluate and save every so many steps; stop at the last."""
+        step = state.global_step
+        if args.logging_strategy == "steps" and (
+            step % state.logging_steps == 0 or (step == 1 and args.logging_first_step)
+        ):
+            control.should_log = True
+        late_enough = step >= args.eval_delay
+        if args.eval_strategy == "steps" and step % state.eval_steps == 0 and late_enough:
+            control.should_evaluate = True
+        if args.save_strategy == "steps" and step % state.save_steps == 0:
+            control.should_save = True
+        if step >= state.max_steps:
+            control.should_training_stop = True
+            control.should_save |= args.save_strategy == "steps"
+            control.should_evaluate |= args.eval_strategy == "steps"
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Log, evaluate and save at the end of an epoch."""
+        control.should_log |= args.logging_strategy == "epoch"
+        control.should_evaluate |= args.eval_strategy == "epoch" and state.epoch >= args.eval_delay
+        control.should_save |= args.save_strategy == "epoch"
+
+
+class EarlyStoppingCallback(TrainerCallback):
+    """Stops when the best metric has not improved for a number of evaluations.
+
+    Args:
+        early_stopping_patience: evaluations without improvement before stopping.
+        early_stopping_threshold: how much better counts as better.
+    """
+
+    def __init__(self, early_stopping_patience: int = 1, early_stopping_threshold: float = 0.0) -> None:
+        if early_stopping_patience < 1:
+            raise ArgumentError(f"early_stopping_patience={early_stopping_patience}: at least 1")
+        self._patience, self._threshold = early_stopping_patience, early_stopping_threshold
+        self._best: float | None = None
+        self._without = 0
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        metrics: dict[str, float],
+        **_: Any,
+    ) -> None:
+        """Count evaluations that brought nothing."""
+        value = metrics.get(args.best_metric_name)
+        if value is None:
+            raise ArgumentError(
+                f"metric_for_best_model={args.best_metric_name!r}: not among {sorted(metrics)}, "
+                "and early stopping needs it"
+            )
+        gain = 0.0 if self._best is None else (value - self._best) * (1 if args.best_is_greater else -1)
+        if self._best is None or gain > self._threshold:
+            self._best, self._without = value, 0
+        else:
+            self._without += 1
+        if self._without >= self._patience:
+            control.should_training_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """The count so far, for checkpoints."""
+        return {"best": self._best, "without": self._without}
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Go on counting where a checkpoint left off."""
+        self._best, self._without = values["best"], values["without"]
+
+
+def interval(amount: float | None, fallback: float, max_steps: int) -> int:
+    """Return a `*_steps` argument as whole steps; below 1 it is a share of the run."""
+    return max(1, share_of(fallback if amount is None else amount, max_steps))

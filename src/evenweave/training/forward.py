@@ -1,0 +1,89 @@
+"""One forward pass: a batch into a model's outputs, under the run's precision."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evenweave.errors import DataError
+from evenweave.training.loss import Loss
+
+# Columns collators rename to "labels", and the labels of extractive question answering.
+LABEL_NAMES = ("labels", "label", "label_ids", "start_positions", "end_positions")
+
+
+class Forward:
+    """Calls a model on a batch without its labels and hands both to the loss.
+
+    Args:
+        model: the module itself, not a wrapper of it: its signature says which inputs it takes.
+        loss: what becomes of outputs and labels.
+        dtype: autocast dtype, None for full precision.
+    """
+
+    def __init__(
+        self, model: nn.Module, loss: Loss, *, device: torch.device, dtype: torch.dtype | None
+    ) -> None:
+        self.loss, self.device, self.dtype = loss, device, dtype
+        config = getattr(model, "config", None)
+        self._shift_right: Any = None
+        if getattr(config, "is_encoder_decoder", False):
+            self._shift_right = getattr(model, "prepare_decoder_input_ids_from_labels", None)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The precision of the run as a context."""
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def inputs(self, batch: dict[str, Any]) -> tuple[dict[str, Any], Tensor | None]:
+        """Return the model's inputs on the device, and the labels apart.
+
+        Raises:
+            DataError: the batch has no labels in a form the loss knows.
+        """
+        moved = {
+            name: value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
+            for name, value in batch.items()
+        }
+        if self.loss.kind == "own":
+            label = next((moved[name] for name in LABEL_NAMES if name in moved), None)
+            return moved, label
+        labels = moved.pop("labels", None)
+        if labels is not None and self._shift_right is not None and "decoder_input_ids" not in moved:
+            moved["decoder_input_ids"] = self._shift_right(labels=labels)
+        return moved, labels
+
+    def loss_sum(self, model: nn.Module, batch: dict[str, Any]) -> tuple[Tensor, Any]:
+        """Return the loss summed over the batch's valid labels, and the model's outputs."""
+        inputs, labels = self.inputs(batch)
+        if labels is None:
+            raise DataError(
+                f"the batch has {sorted(batch)} and no 'labels'; a collator or the data must give them"
+            )
+        with self.autocast():
+            outputs = model(**inputs)
+        return self.loss.sum(outputs, labels), outputs
+
+    def count(self, batch: dict[str, Any]) -> Tensor:
+        """Return what the batch adds to the divisor of the loss, 0-d float64 on the CPU or the device."""
+        label = next((batch[name] for name in LABEL_NAMES if name in batch), None)
+        if not isinstance(label, Tensor):
+            raise DataError(
+                f"the batch has {sorted(batch)} and no 'labels'; a collator or the data must give them"
+            )
+        return self.loss.count(label)
+
+
+def accepted_columns(model: nn.Module) -> set[str] | None:
+    """Return the columns `model.forward` takes, labels included; None if it takes any keyword."""
+    base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    parameters = inspect.signature(base.forward).parameters.values()
+    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    if any(p.kind is p.VAR_KEYWORD for p in parameters) and not hasattr(base, "config"):
+        return None
+    return named | set(LABEL_NAMES)

@@ -1,0 +1,204 @@
+"""The training loop.
+
+One optimizer step: collate its micro-batches, count their valid labels over all ranks, run each forward and
+backward on (loss sum / that count), clip, step. Everything else that happens is an event or a flag.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evenweave.errors import TrainingError
+from evenweave.training.arguments import TrainingArguments
+from evenweave.training.callbacks import Events
+from evenweave.training.distributed import Ranks
+from evenweave.training.feed import Feed, MicroBatch, StreamFeed
+from evenweave.training.forward import Forward
+from evenweave.training.state import TrainerControl, TrainerState
+
+# Steps between two readings of the losses from a GPU: rare enough to keep it busy, often enough for the bar.
+_SETTLE_EVERY = 16
+
+
+@dataclass
+class Run:
+    """Everything a training run holds between steps."""
+
+    args: TrainingArguments
+    model: nn.Module
+    wrapped: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: Any
+    forward: Forward
+    feed: Feed | StreamFeed
+    ranks: Ranks
+    events: Events
+    state: TrainerState
+    control: TrainerControl
+    epochs: int
+    log: Callable[[], None]
+    evaluate: Callable[[], None]
+    save: Callable[[], None]
+    interrupted: Callable[[], bool]
+    # Losses of steps since they were last moved to the state; kept on the device, which nothing waits for.
+    pending: list[Tensor] = field(default_factory=list)
+    grad_norm: Tensor | None = None
+    flops_per_token: int = 0
+
+    def tell(self, event: str, **more: Any) -> None:
+        """Call an event on every callback."""
+        self.events(event, self.args, self.state, self.control, **more)
+
+
+def train(run: Run) -> None:
+    """Train until the steps are done, a callback asks to stop, or Ctrl-C.
+
+    Raises:
+        TrainingError: the loss is NaN or infinite and `on_nonfinite_loss` is "stop".
+        KeyboardInterrupt: Ctrl-C; the step was finished and the flags acted on first.
+    """
+    state, control = run.state, run.control
+    run.tell("on_train_begin")
+    run.wrapped.train()
+    while state.epoch_index < run.epochs and not control.should_training_stop:
+        run.tell("on_epoch_begin")
+        steps = _steps_per_epoch(run)
+        for micro_batches in run.feed.epoch(state.epoch_index, start=state.epoch_step):
+            run.tell("on_step_begin")
+            optimizer_step(run, micro_batches)
+            state.global_step += 1
+            state.epoch_step += 1
+            state.epoch = state.epoch_index + (state.epoch_step / steps if steps else 0.0)
+            last = steps is not None and state.epoch_step >= steps
+            if last:
+                state.epoch_index, state.epoch_step = state.epoch_index + 1, 0
+            run.tell("on_step_end")
+            if last or control.should_epoch_stop:
+                break
+            act_on_flags(run)
+            if control.should_training_stop:
+                break
+        else:  # a stream ended, or an epoch had no steps left
+            state.epoch_index, state.epoch_step = state.epoch_index + 1, 0
+            state.epoch = float(state.epoch_index)
+        if control.should_epoch_stop and state.epoch_step:
+            state.epoch_index, state.epoch_step = state.epoch_index + 1, 0
+        control.should_epoch_stop = False
+        if state.epoch_step == 0 or control.should_training_stop:
+            run.tell("on_epoch_end")
+            act_on_flags(run)
+    settle(run)
+
+
+def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
+    """Make one step on the mean loss over all valid labels of its micro-batches, on all ranks."""
+    args, forward = run.args, run.forward
+    parts = [(forward.count(micro.batch), micro) for micro in micro_batches if len(micro.rows)]
+    own = sum((count for count, _ in parts), torch.zeros((), dtype=torch.float64))
+    total = run.ranks.sum(own).clamp(min=1e-12) if run.ranks.world > 1 else own.clamp(min=1e-12)
+    loss_sum = torch.zeros((), dtype=torch.float64, device=forward.device)
+    for place, micro in enumerate(micro_batches):
+        last = place == len(micro_batches) - 1
+        with run.ranks.last_only(run.wrapped, last=last):
+            part, _ = forward.loss_sum(run.wrapped, micro.batch)
+            if not len(micro.rows):
+                part = part * 0.0  # a stand-in row: the rank takes part, its labels do not
+            # DDP averages gradients over ranks; the sum is wanted.
+            (part * (run.ranks.world / total).to(part)).backward()  # type: ignore[no-untyped-call]
+        loss_sum += part.detach().double()
+        if not last:
+            run.tell("on_substep_end")
+    _count_tokens(run, micro_batches)
+    loss = run.ranks.sum(loss_sum) / total.to(loss_sum.device)
+    if args.max_grad_norm:
+        run.grad_norm = nn.utils.clip_grad_norm_(run.wrapped.parameters(), args.max_grad_norm)
+    if _usable(run, loss, micro_batches):
+        run.tell("on_pre_optimizer_step")
+        run.optimizer.step()
+        run.tell("on_optimizer_step")
+        run.schedule.step()
+        run.pending.append(loss)
+        if loss.device.type == "cpu" or len(run.pending) == _SETTLE_EVERY:
+            settle(run)
+    run.optimizer.zero_grad(set_to_none=True)
+
+
+def _count_tokens(run: Run, micro_batches: list[MicroBatch]) -> None:
+    """Add the positions computed on this rank, padding included, and their cost as transformers counts it."""
+    for micro in micro_batches:
+        ids = micro.batch.get("input_ids")
+        if isinstance(ids, Tensor):
+            run.state.num_input_tokens_seen += ids.numel()
+            run.state.total_flos += float(run.flops_per_token * ids.numel())
+
+
+def act_on_flags(run: Run) -> None:
+    """Log, evaluate and save where a flag is up, and lower it; then heed Ctrl-C."""
+    control = run.control
+    if control.should_log or control.should_evaluate or control.should_save or control.should_training_stop:
+        settle(run)
+    if control.should_log:
+        control.should_log = False
+        run.log()
+    if control.should_evaluate:
+        control.should_evaluate = False
+        run.evaluate()
+    if control.should_save:
+        control.should_save = False
+        run.save()
+    if run.interrupted():
+        settle(run)
+        run.save()
+        raise KeyboardInterrupt
+
+
+def settle(run: Run) -> None:
+    """Move the pending losses from the device into the state's sums."""
+    if not run.pending:
+        return
+    values = torch.stack(run.pending).tolist()
+    run.pending.clear()
+    state = run.state
+    if not all(map(math.isfinite, values)):
+        raise _not_finite(
+            f"the loss became NaN or infinite in the {len(values)} steps up to {state.global_step}"
+        )
+    for name in ("loss_total", "loss_logged", "loss_evaluated"):
+        total, steps = getattr(state, name)
+        for value in values:
+            total += value
+        setattr(state, name, (total, steps + len(values)))
+
+
+def _usable(run: Run, loss: Tensor, micro_batches: list[MicroBatch]) -> bool:
+    """Whether loss and gradients are finite.
+
+    Asking a GPU would make every step wait for it, so there `settle` asks for many steps at once, unless
+    bad steps are to be skipped.
+    """
+    skip = run.args.on_nonfinite_loss == "skip"
+    if loss.device.type == "cuda" and not skip:
+        return True
+    bad = next((v for v in (loss, run.grad_norm) if v is not None and not math.isfinite(float(v))), None)
+    if bad is None:
+        return True
+    if skip:
+        run.state.skipped_steps += 1
+        return False
+    rows = ", ".join(str(row) for micro in micro_batches for row in micro.rows.tolist())
+    what = "loss" if bad is loss else "gradient norm"
+    raise _not_finite(f"the {what} is {float(bad)} at step {run.state.global_step + 1}, rows {rows}")
+
+
+def _not_finite(said: str) -> TrainingError:
+    return TrainingError(f"{said}; lower learning_rate, look at the data, or set on_nonfinite_loss='skip'")
+
+
+def _steps_per_epoch(run: Run) -> int | None:
+    return run.feed.steps_in(run.state.epoch_index) if isinstance(run.feed, Feed) else None

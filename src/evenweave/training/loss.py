@@ -1,0 +1,113 @@
+"""The loss as a sum over valid labels and their count, so that any batching divides by the same total.
+
+Shape legend: B rows, T tokens of the longest row, C classes.
+
+A head that averages over its own micro-batch weights a short micro-batch like a long one. Here every
+micro-batch returns (sum, count); the loop divides by the count over all micro-batches and ranks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from evenweave.errors import DataError
+
+IGNORED = -100
+Kind = Literal["tokens", "causal", "classes", "multi_label", "regression", "own"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How a model's outputs and the labels give (sum, count).
+
+    Attributes:
+        kind: `tokens` a label per position; `causal` the next position's token; `classes`, `multi_label` and
+            `regression` one label or vector per row; `own` the loss the model returns, taken as a mean.
+        label_smoothing: share of the target spread over all classes (Szegedy et al. 2016, section 7).
+        class_weights: float `[C]`; the count is then the sum of the weights of the valid labels.
+    """
+
+    kind: Kind
+    label_smoothing: float = 0.0
+    class_weights: Tensor | None = None
+
+    def count(self, labels: Tensor) -> Tensor:
+        """Return what the sum is to be divided by: valid labels, or their weights. A 0-d float64 tensor."""
+        if self.kind in ("regression", "multi_label"):
+            return torch.tensor(float(labels.numel()), dtype=torch.float64, device=labels.device)
+        target = labels[..., 1:] if self.kind == "causal" else labels
+        valid = target != IGNORED
+        if self.class_weights is None or self.kind == "own":
+            return valid.sum().double()
+        return self.class_weights.to(target.device)[target[valid]].double().sum()
+
+    def sum(self, outputs: Any, labels: Tensor) -> Tensor:
+        """Return the loss summed over valid labels; 0-d float32, 0 where no label is valid."""
+        if self.kind == "own":
+            # A mean over this micro-batch times its count is the sum; a mean over nothing is NaN, not 0.
+            count = self.count(labels)
+            loss: Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs[0]
+            return loss * count.to(loss.dtype) if count > 0 else loss.nan_to_num(0.0) * 0.0
+        logits = logits_of(outputs)
+        if self.kind == "regression":
+            return F.mse_loss(logits.float().reshape(-1), labels.float().reshape(-1), reduction="sum")
+        if self.kind == "multi_label":
+            return F.binary_cross_entropy_with_logits(logits.float(), labels.float(), reduction="sum")
+        if self.kind == "causal":
+            logits, labels = logits[..., :-1, :], labels[..., 1:]
+        if logits.shape[:-1] != labels.shape:
+            raise DataError(
+                f"labels: shape {tuple(labels.shape)} for logits of shape {tuple(logits.shape)}; "
+                "one label per position or per row is needed"
+            )
+        return F.cross_entropy(
+            logits.reshape(-1, logits.shape[-1]).float(),
+            labels.reshape(-1),
+            weight=self.class_weights,
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=self.label_smoothing,
+        )
+
+
+def logits_of(outputs: Any) -> Tensor:
+    """Return the logits of a model's outputs: a ModelOutput, a dict, a tuple or the tensor itself."""
+    if isinstance(outputs, Tensor):
+        return outputs
+    if hasattr(outputs, "logits"):
+        found: Tensor = outputs.logits
+        return found
+    if isinstance(outputs, dict):
+        for name in ("logits", "prediction_logits"):
+            if name in outputs:
+                found = outputs[name]
+                return found
+        raise DataError(f"the model returned {sorted(outputs)} and no 'logits'; return a dict with logits")
+    found = outputs[0]
+    return found
+
+
+def kind_of(model: nn.Module) -> Kind:
+    """Return the kind of loss a model trains with, from its transformers class and configuration.
+
+    A module of no known class is `tokens`: its logits must have one more dimension than the labels.
+    """
+    base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    name = type(base).__name__
+    if name.endswith("ForSequenceClassification"):
+        problem = getattr(base.config, "problem_type", None)
+        if problem == "multi_label_classification":
+            return "multi_label"
+        return "regression" if problem == "regression" or base.config.num_labels == 1 else "classes"
+    if name.endswith(
+        ("ForTokenClassification", "ForMaskedLM", "ForConditionalGeneration", "ForMultipleChoice")
+    ):
+        return "tokens"
+    if name.endswith(("ForCausalLM", "LMHeadModel")):
+        return "causal"
+    return "own" if hasattr(base, "config") and hasattr(base, "from_pretrained") else "tokens"

@@ -1,0 +1,46 @@
+"""An encoder in, a tagger to train out: any directory or Hub name that transformers loads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evenweave.errors import ArgumentError
+from evenweave.inference.load import check_directory, explained, load_tokenizer, quiet_loading
+
+
+def tagger_to_train(source: str, *, label_names: Sequence[str]) -> tuple[Any, Any]:
+    """Return (model, tokenizer) with a token-classification head for `label_names`.
+
+    The head is new unless `source` is a tagger with exactly these labels. Safetensors only; no code that
+    comes with a model runs.
+
+    Args:
+        source: a model directory or a Hub name.
+        label_names: labels in the order of their ids.
+
+    Raises:
+        NotFoundError: no such directory, a file missing in it, or not to be had from the Hub.
+        ArgumentError: the tokenizer is not a fast one.
+    """
+    from transformers import AutoConfig, AutoModelForTokenClassification
+
+    is_local = check_directory(source)
+    tokenizer = load_tokenizer(source)
+    if not tokenizer.is_fast:
+        raise ArgumentError(
+            f"model {source}: its tokenizer is not a fast one; convert it to tokenizer.json first"
+        )
+    with explained(source, is_local), quiet_loading():
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=is_local)
+        config.id2label = dict(enumerate(label_names))
+        config.label2id = {name: index for index, name in enumerate(label_names)}
+        model = AutoModelForTokenClassification.from_pretrained(
+            source,
+            config=config,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=is_local,
+            ignore_mismatched_sizes=True,
+        )
+    return model, tokenizer

@@ -1,0 +1,94 @@
+"""Optimizer and learning-rate schedule by name, with weight decay where it belongs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from evenweave.errors import ArgumentError
+from evenweave.training.arguments import TrainingArguments
+
+_NOT_DECAYED = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)", re.IGNORECASE)
+OPTIMIZERS = ("adamw_torch_fused", "adamw_torch", "sgd", "adagrad", "rmsprop", "adafactor")
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return the trainable parameters in two groups: decayed, and biases and normalisation layers.
+
+    The split is transformers': by module type (LayerNorm) and by name.
+    """
+    plain = set(_norm_parameters(model))
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (kept if name in plain or _NOT_DECAYED.search(name) else decayed).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+
+
+def make_optimizer(model: nn.Module, args: TrainingArguments) -> torch.optim.Optimizer:
+    """Return the optimizer `args.optim` names over the trainable parameters of `model`.
+
+    Raises:
+        ArgumentError: an unknown name, or a model with nothing to train.
+    """
+    groups = [group for group in parameter_groups(model, args.weight_decay) if group["params"]]
+    if not groups:
+        raise ArgumentError("model: no parameter requires a gradient; unfreeze what is to be trained")
+    extra = dict(args.optim_args or {})
+    adam: dict[str, Any] = {
+        "lr": args.learning_rate,
+        "betas": (args.adam_beta1, args.adam_beta2),
+        "eps": args.adam_epsilon,
+    }
+    match args.optim:
+        case "adamw_torch" | "adamw_torch_fused" | "adamw_hf":
+            fused = args.optim == "adamw_torch_fused"
+            return torch.optim.AdamW(groups, **{**adam, "fused": fused, **extra})
+        case "sgd":
+            return torch.optim.SGD(groups, **{"lr": args.learning_rate, **extra})
+        case "adagrad":
+            return torch.optim.Adagrad(groups, **{"lr": args.learning_rate, **extra})
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, **{"lr": args.learning_rate, **extra})
+        case "adafactor":
+            return torch.optim.Adafactor(groups, **{"lr": args.learning_rate, **extra})
+        case _:
+            raise ArgumentError(f"optim={args.optim!r}: unknown; one of {', '.join(OPTIMIZERS)}")
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, args: TrainingArguments, max_steps: int) -> LRScheduler:
+    """Return the schedule `args.lr_scheduler_type` names, as transformers builds it.
+
+    Raises:
+        ArgumentError: an unknown name.
+    """
+    from transformers import get_scheduler
+
+    try:
+        schedule: LRScheduler = get_scheduler(
+            args.lr_scheduler_type,
+            optimizer,
+            num_warmup_steps=share_of(args.warmup_steps, max_steps),
+            num_training_steps=max_steps,
+            scheduler_specific_kwargs=args.lr_scheduler_kwargs,
+        )
+    except ValueError as error:
+        raise ArgumentError(f"lr_scheduler_type={args.lr_scheduler_type!r}: {error}") from None
+    return schedule
+
+
+def share_of(amount: float, whole: int) -> int:
+    """Return `amount` as a count: itself from 1 up, below 1 that share of `whole`, rounded up."""
+    return int(amount) if amount >= 1 or amount == 0 else max(1, -int(-amount * whole // 1))
+
+
+def _norm_parameters(model: nn.Module) -> Iterator[str]:
+    for name, module in model.named_modules():
+        if isinstance(module, nn.LayerNorm):
+            yield from (f"{name}.{inner}" if name else inner for inner, _ in module.named_parameters())

@@ -1,0 +1,153 @@
+"""What the loop is fed with: any data set a user brings, as columns where it can be.
+
+Columns run at memory speed; a data set of the user's own kind, or one for a collator of the user's own, is
+read row by row as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.data.align import Encoded, tokenize_and_align
+from evenweave.data.columns import Columns
+from evenweave.errors import ArgumentError, DataError
+from evenweave.ragged import Ragged
+
+log = logging.getLogger("evenweave")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set as the loop takes it.
+
+    Attributes:
+        rows: map-style rows (`len`, `__getitems__` or `__getitem__`), or an iterable if `streamed`.
+        lengths: int64 `[rows]`, tokens a row; None where only reading the rows would tell.
+        source: int64 `[rows]`, the document each row is a window of; None: each row is a document.
+        first_piece: bool Ragged like the labels: true at the first sub-token of each word; None: every
+            labelled position is scored.
+        streamed: rows come from front to back only.
+    """
+
+    rows: Any
+    lengths: NDArray[np.int64] | None = None
+    source: NDArray[np.int64] | None = None
+    first_piece: Ragged | None = None
+    streamed: bool = False
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def prepare(
+    dataset: Any, *, accepted: set[str] | None, own_collator: bool, tokenizer: Any = None, role: str = "train"
+) -> Prepared:
+    """Return `dataset` ready for the loop.
+
+    Args:
+        dataset: `Encoded`, `Columns`, our `Dataset`, `datasets.Dataset`, a list of dicts, a map-style or an
+            iterable torch data set.
+        accepted: column names the model takes; None keeps every column.
+        own_collator: the collator is a user's, which gets the rows as the data set gives them.
+        tokenizer: encodes a data set of `tokens` and tags that was not encoded yet.
+        role: "train" or "eval", for messages.
+
+    Raises:
+        DataError: no rows, or none of its columns is known to the model.
+    """
+    if isinstance(dataset, Prepared):
+        return dataset
+    if isinstance(dataset, Encoded):
+        return _from_encoded(dataset, accepted)
+    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+        if not hasattr(dataset, "__iter__"):
+            raise ArgumentError(f"{role}_dataset: {type(dataset).__name__} has neither rows nor an iterator")
+        return Prepared(dataset, streamed=True)
+    if len(dataset) == 0:
+        raise DataError(f"{role}_dataset: has no rows")
+    if isinstance(dataset, Columns):
+        return _from_columns(dataset, accepted, role)
+    names = column_names(dataset)
+    if names is None:
+        return Prepared(dataset)
+    if "input_ids" not in names and "tokens" in names and tokenizer is not None:
+        return _from_encoded(tokenize_and_align(dataset, tokenizer), accepted)
+    kept = [name for name in names if accepted is None or name in accepted]
+    dropped = [name for name in names if name not in kept]
+    if not kept:
+        raise DataError(
+            f"{role}_dataset: the model takes none of its columns ({', '.join(names)}); "
+            "tokenise it first, or give the Trainer a tokenizer as processing_class"
+        )
+    if dropped:
+        log.info("%s data: columns the model does not take are left out: %s", role, ", ".join(dropped))
+    if own_collator:
+        return Prepared(_Selected(dataset, kept) if dropped else dataset)
+    return _from_columns(Columns(_select(dataset, kept)), None, role)
+
+
+def column_names(dataset: Any) -> list[str] | None:
+    """Return the columns of a data set, None where it does not say."""
+    names = getattr(dataset, "column_names", None)
+    if names is not None:
+        return list(names)
+    if isinstance(dataset, list | tuple) and isinstance(dataset[0], Mapping):
+        return list(dataset[0])
+    return None
+
+
+def _from_encoded(encoded: Encoded, accepted: set[str] | None) -> Prepared:
+    words = encoded.word_ids
+    ids = words.flat
+    first = np.empty(len(ids), dtype=bool)
+    first[:1] = True
+    first[1:] = ids[1:] != ids[:-1]
+    starts = words.offsets[:-1] - words.offsets[0]
+    first[starts[starts < len(ids)]] = True
+    first &= ids >= 0
+    columns = {name: c for name, c in encoded.columns.items() if accepted is None or name in accepted}
+    made = Columns(columns, source=encoded.source)
+    several = len(np.unique(encoded.source)) < len(encoded.source)
+    return Prepared(
+        made,
+        lengths=made.lengths,
+        source=encoded.source if several else None,
+        first_piece=Ragged.trusted(first, words.offsets - words.offsets[0]),
+    )
+
+
+def _from_columns(columns: Columns, accepted: set[str] | None, role: str) -> Prepared:
+    kept = [name for name in columns.column_names if accepted is None or name in accepted]
+    if len(kept) < len(columns.column_names):
+        left = [name for name in columns.column_names if name not in kept]
+        log.info("%s data: columns the model does not take are left out: %s", role, ", ".join(left))
+        columns = columns.select_columns(kept)
+    return Prepared(columns, lengths=columns.lengths, source=columns.source)
+
+
+def _select(dataset: Any, names: list[str]) -> Any:
+    if hasattr(dataset, "select_columns"):
+        return dataset.select_columns(names)
+    if hasattr(dataset, "table"):
+        return dataset.table.select(names)
+    return [{name: row[name] for name in names} for row in dataset]
+
+
+class _Selected:
+    """A user's data set with only the columns the model takes."""
+
+    def __init__(self, dataset: Any, names: list[str]) -> None:
+        self._dataset, self._names = dataset, names
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = self._dataset[index]
+        return {name: row[name] for name in self._names}

@@ -1,0 +1,226 @@
+"""Starting a run: everything the loop holds, built in the one order that resumes exactly."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from evenweave.errors import ArgumentError, DataError
+from evenweave.training import keeping
+from evenweave.training.callbacks import interval
+from evenweave.training.checkpoint import complete_checkpoints
+from evenweave.training.feed import Feed, Plan, StreamFeed
+from evenweave.training.loop import Run
+from evenweave.training.loss import Loss, kind_of
+from evenweave.training.optim import make_optimizer, make_schedule
+from evenweave.training.precision import autocast_dtype
+from evenweave.training.prepare import Prepared
+from evenweave.training.saving import read_weights
+from evenweave.training.state import TrainerControl, TrainerState
+from evenweave.training.weights import class_weights
+
+if TYPE_CHECKING:
+    from evenweave.training.trainer import Trainer
+
+log = logging.getLogger("evenweave")
+
+
+def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], bool]) -> Run:
+    """Return a run ready for its first step, or where `resumed` left off."""
+    args, ranks, model = trainer.args, trainer.ranks, trainer.model
+    trainer.state = state = keeping.read_state(resumed) if resumed else TrainerState()
+    trainer.control = control = TrainerControl()
+    if resumed:
+        log.info("resuming from %s", resumed)
+        read_weights(model, resumed)
+    elif complete_checkpoints(Path(args.output_dir)):
+        log.warning(
+            "%s holds checkpoints of an earlier run; resume_from_checkpoint=True goes on from them",
+            args.output_dir,
+        )
+    data = trainer.prepared(trainer.train_dataset, "train")
+    loss = Loss(
+        kind_of(model),
+        label_smoothing=args.label_smoothing_factor,
+        class_weights=class_weights(args.class_weights, data, classes=_classes(model)),
+    )
+    if loss.kind == "own" and (args.label_smoothing_factor or args.class_weights):
+        own = type(model).__name__
+        raise ArgumentError(
+            f"label_smoothing_factor, class_weights: {own} computes its own loss; leave them out"
+        )
+    if args.gradient_checkpointing:
+        model.gradient_checkpointing_enable(args.gradient_checkpointing_kwargs)  # type: ignore[operator]
+    if args.tf32 is not None:
+        torch.backends.cuda.matmul.allow_tf32 = args.tf32
+    forward = trainer.forward(loss)
+    wrapped = ranks.wrap(model)
+    feed = make_feed(trainer, data)
+    state.max_steps, epochs = run_length(trainer, feed)
+    given_optimizer, given_schedule = trainer.optimizers
+    optimizer = given_optimizer or make_optimizer(wrapped, args)
+    schedule = given_schedule or make_schedule(optimizer, args, state.max_steps)
+    trainer.optimizer, trainer.lr_scheduler = optimizer, schedule
+    state.num_train_epochs, state.train_batch_size = epochs, args.per_device_train_batch_size
+    state.logging_steps = interval(args.logging_steps, 500, state.max_steps)
+    state.eval_steps = interval(args.eval_steps, args.logging_steps, state.max_steps)
+    state.save_steps = interval(args.save_steps, 500, state.max_steps)
+    state.is_world_process_zero = state.is_local_process_zero = ranks.is_main
+    run = Run(
+        args=args,
+        model=model,
+        wrapped=torch.compile(wrapped) if args.torch_compile else wrapped,  # type: ignore[arg-type]
+        optimizer=optimizer,
+        schedule=schedule,
+        forward=forward,
+        feed=feed,
+        ranks=ranks,
+        events=trainer.events(),
+        state=state,
+        control=control,
+        epochs=epochs,
+        log=lambda: _log(trainer, run),
+        evaluate=lambda: _evaluate(trainer, run),
+        save=lambda: _save(trainer, run),
+        interrupted=interrupted,
+        flops_per_token=6 * _parameters_in_use(model),
+    )
+    if ranks.is_main:
+        for line in describe(trainer, data, run):
+            log.info("%s", line)
+    if resumed:
+        keeping.resume(run, resumed)
+    return run
+
+
+def make_feed(trainer: Trainer, data: Prepared) -> Feed | StreamFeed:
+    """Return the training batches.
+
+    Raises:
+        ArgumentError: an order that needs lengths, for a data set that does not say them.
+    """
+    args, ranks = trainer.args, trainer.ranks
+    plan = Plan(
+        batch_size=args.per_device_train_batch_size,
+        accumulation=args.gradient_accumulation_steps,
+        max_tokens=args.max_tokens_per_batch,
+        sampling=args.train_sampling_strategy,
+        drop_last=args.dataloader_drop_last,
+        seed=args.seed if args.data_seed is None else args.data_seed,
+        rank=ranks.rank,
+        world=ranks.world,
+    )
+    needs = plan.max_tokens is not None or plan.sampling == "group_by_length"
+    if needs and data.lengths is None:
+        raise ArgumentError(
+            "max_tokens_per_batch, group_by_length: need the lengths of all rows; give columns"
+        )
+    if data.streamed:
+        return StreamFeed(data.rows, trainer.data_collator, plan=plan)
+    return Feed(
+        data.rows,
+        trainer.data_collator,
+        plan=plan,
+        lengths=data.lengths,
+        workers=args.dataloader_num_workers,
+        pin_memory=args.dataloader_pin_memory and ranks.device.type == "cuda",
+    )
+
+
+def run_length(trainer: Trainer, feed: Feed | StreamFeed) -> tuple[int, int]:
+    """Return (optimizer steps, epochs begun) of the whole run.
+
+    Raises:
+        ArgumentError: a stream without `max_steps`.
+        DataError: fewer rows than one step takes.
+    """
+    args = trainer.args
+    if isinstance(feed, StreamFeed):
+        if args.max_steps <= 0:
+            raise ArgumentError("max_steps: a data set without a length needs it")
+        return args.max_steps, 2**31
+    if feed.steps_in(0) == 0:
+        raise DataError("train_dataset: too few rows for one batch; lower the batch size or drop_last")
+    if args.max_steps > 0:
+        return args.max_steps, math.ceil(args.max_steps / feed.steps_in(0)) + 1
+    whole, part = divmod(args.num_train_epochs, 1)
+    steps = sum(feed.steps_in(epoch) for epoch in range(int(whole)))
+    if part:
+        steps += math.ceil(part * feed.steps_in(int(whole)))
+    return steps, int(whole) + bool(part)
+
+
+def describe(trainer: Trainer, data: Prepared, run: Run) -> list[str]:
+    """Return the lines that say what is about to run: nothing is chosen in silence."""
+    args, ranks = trainer.args, trainer.ranks
+    parameters = sum(p.numel() for p in run.model.parameters() if p.requires_grad)
+    rows = "a stream of rows" if data.streamed else f"{len(data):,} rows"
+    batch = (
+        f"{args.max_tokens_per_batch} tokens"
+        if args.max_tokens_per_batch
+        else f"{args.per_device_train_batch_size} rows"
+    )
+    if args.gradient_accumulation_steps > 1:
+        batch += f" x {args.gradient_accumulation_steps} accumulated"
+    if ranks.world > 1:
+        batch += f" x {ranks.world} ranks"
+    threads = f", {torch.get_num_threads()} threads" if ranks.device.type == "cpu" else ""
+    _, precision = autocast_dtype(args, ranks.device)
+    seed = args.seed if args.data_seed is None else args.data_seed
+    return [
+        f"model      {type(run.model).__name__}, {parameters:,} trainable parameters",
+        f"device     {ranks.device}{threads}, {precision}",
+        f"data       {rows}, {args.train_sampling_strategy} order, seed {seed}",
+        f"batches    {batch}; {run.state.max_steps:,} steps, {args.num_train_epochs:g} epochs"
+        if args.max_steps <= 0
+        else f"batches    {batch}; {run.state.max_steps:,} steps",
+        f"optimizer  {args.optim}, learning rate {args.learning_rate:g} ({args.lr_scheduler_type}), "
+        f"weight decay {args.weight_decay:g}, clip {args.max_grad_norm:g}, seed {args.seed}",
+    ]
+
+
+def _log(trainer: Trainer, run: Run) -> None:
+    total, steps = run.state.loss_logged
+    run.state.loss_logged = (0.0, 0)
+    values = {"loss": total / max(1, steps), "learning_rate": float(run.schedule.get_last_lr()[0])}
+    if run.grad_norm is not None:
+        values["grad_norm"] = float(run.grad_norm)
+    trainer.log(values)
+
+
+def _evaluate(trainer: Trainer, run: Run) -> None:
+    metrics = trainer.evaluate()
+    run.state.loss_evaluated = (0.0, 0)
+    value = metrics.get(run.args.best_metric_name)
+    if value is None:
+        if run.args.metric_for_best_model or run.args.load_best_model_at_end:
+            known = ", ".join(sorted(metrics))
+            raise ArgumentError(
+                f"metric_for_best_model={run.args.metric_for_best_model!r}: not among {known}"
+            )
+        return
+    best, greater = run.state.best_metric, run.args.best_is_greater
+    if best is None or (value > best if greater else value < best):
+        run.state.best_metric, run.state.best_global_step = value, run.state.global_step
+        run.control.should_save |= run.args.save_strategy == "best"
+
+
+def _save(trainer: Trainer, run: Run) -> None:
+    keeping.save(run, trainer.processing_class)
+    run.tell("on_save")
+
+
+def _parameters_in_use(model: Any) -> int:
+    """Parameters a token is multiplied with: all but embedding tables (Kaplan et al. 2020, 2.1)."""
+    if hasattr(model, "num_parameters"):
+        return int(model.num_parameters(exclude_embeddings=True))
+    return sum(p.numel() for p in model.parameters())
+
+
+def _classes(model: Any) -> int:
+    return int(getattr(getattr(model, "config", None), "num_labels", 0))

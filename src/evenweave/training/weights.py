@@ -1,0 +1,40 @@
+"""Class weights: from a list, or from how often each label occurs in the training data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from evenweave.errors import ArgumentError
+from evenweave.ragged import Ragged
+from evenweave.training.loss import IGNORED
+from evenweave.training.prepare import Prepared
+
+
+def class_weights(
+    asked: list[float] | Literal["balanced"] | None, data: Prepared, *, classes: int
+) -> torch.Tensor | None:
+    """Return float32 `[C]`, or None where none are asked.
+
+    "balanced" is scikit-learn's: valid labels / (classes x labels of the class); a class that never occurs
+    weighs 1, since nothing in the data says otherwise.
+
+    Raises:
+        ArgumentError: a list of another length than the classes, or "balanced" for data without columns.
+    """
+    if asked is None:
+        return None
+    if asked != "balanced":
+        if len(asked) != classes:
+            raise ArgumentError(f"class_weights: {len(asked)} weights for {classes} classes")
+        return torch.tensor(asked, dtype=torch.float32)
+    columns: dict[str, Any] = getattr(data.rows, "columns", {})
+    labels = columns.get("labels", columns.get("label"))
+    if labels is None:
+        raise ArgumentError("class_weights='balanced': the training data has no labels column; give a list")
+    flat = np.asarray(labels.flat if isinstance(labels, Ragged) else labels)
+    counts = np.bincount(flat[flat != IGNORED].astype(np.int64), minlength=classes)
+    weights = np.where(counts > 0, counts.sum() / (classes * np.maximum(counts, 1)), 1.0)
+    return torch.tensor(weights, dtype=torch.float32)
