@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
 from evenweave.ragged import Ragged
@@ -22,7 +23,7 @@ def class_weights(
     weighs 1, since nothing in the data says otherwise.
 
     Raises:
-        ArgumentError: a list of another length than the classes, or "balanced" for data without columns.
+        ArgumentError: a list of another length than the classes, or "balanced" for data without labels.
     """
     if asked is None:
         return None
@@ -30,11 +31,21 @@ def class_weights(
         if len(asked) != classes:
             raise ArgumentError(f"class_weights: {len(asked)} weights for {classes} classes")
         return torch.tensor(asked, dtype=torch.float32)
-    columns: dict[str, Any] = getattr(data.rows, "columns", {})
-    labels = columns.get("labels", columns.get("label"))
-    if labels is None:
-        raise ArgumentError("class_weights='balanced': the training data has no labels column; give a list")
-    flat = np.asarray(labels.flat if isinstance(labels, Ragged) else labels)
+    flat = _all_labels(data)
     counts = np.bincount(flat[flat != IGNORED].astype(np.int64), minlength=classes)
     weights = np.where(counts > 0, counts.sum() / (classes * np.maximum(counts, 1)), 1.0)
     return torch.tensor(weights, dtype=torch.float32)
+
+
+def _all_labels(data: Prepared) -> NDArray[Any]:
+    columns: dict[str, Any] = getattr(data.rows, "columns", {})
+    labels = columns.get("labels", columns.get("label"))
+    if isinstance(labels, Ragged):
+        return labels.flat
+    if labels is None and not data.streamed:
+        rows = (data.rows[index] for index in range(len(data)))
+        labels = [np.ravel(row.get("labels", row.get("label", ()))) for row in rows]
+        labels = np.concatenate(labels)
+    if labels is None or not len(labels):
+        raise ArgumentError("class_weights='balanced': the training data has no labels to count; give a list")
+    return np.asarray(labels)
