@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
-from evenweave.collators.padding import stack
+from evenweave.collators.stacking import stack
 from evenweave.ragged import Ragged
 from evenweave.rows import taken
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
-from evenweave.collators.padding import check_ids, stack
+from evenweave.collators.padded import check_ids
 from evenweave.collators.rectangles import misfit, wide_dtype
-from evenweave.errors import DataError
+from evenweave.collators.stacking import stack
 from evenweave.kernels.pad import flat_positions, flat_rows, measure
 from evenweave.ragged import Ragged
 from evenweave.rows import Rows
@@ -77,12 +77,9 @@ def flat(
 
 
 def _bounds(rows: Rows) -> tuple[Ints, Ints, int]:
-    main = rows.columns.get("input_ids")
-    if main is None:
-        raise DataError(f"features: no column 'input_ids' among {list(rows.columns)}; tokenize them first")
-    check_ids(main, "input_ids", rows)
+    check_ids(rows, "input_ids")
     sizes = np.empty(len(rows), np.int64)
-    longest = measure(main.offsets, rows.indices, sizes)
+    longest = measure(rows.columns["input_ids"].offsets, rows.indices, sizes)
     bounds = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(sizes, out=bounds[1:])
     return sizes, bounds, int(longest)

@@ -38,6 +38,15 @@ def rows_of(features: Any) -> Rows:
     )
 
 
+def sequences_of(features: Any) -> Rows:
+    """`rows_of`, where a feature may also be a bare row of token ids."""
+    if isinstance(features, list | tuple) and not isinstance(features, Rows) and features:
+        first = features[0]
+        if isinstance(first, list | tuple) or np.ndim(first) == 1:
+            return Rows({"input_ids": column_of(features, "input_ids")}, np.arange(len(features)))
+    return rows_of(features)
+
+
 def _cells(items: Sequence[Any]) -> dict[str, list[Any]]:
     rows = items if isinstance(items[0], Mapping) else [_vars(item, row) for row, item in enumerate(items)]
     names = list(rows[0].keys())

@@ -14,6 +14,13 @@ from evenweave.ragged import Ragged, Side
 Ints = NDArray[np.int64]
 # A tokenizer that knows no limit says so with a huge model_max_length.
 NO_LIMIT = 10**20
+_STRATEGIES: dict[bool | str, str] = {
+    True: "longest",
+    "longest": "longest",
+    "max_length": "max_length",
+    False: "do_not_pad",
+    "do_not_pad": "do_not_pad",
+}
 
 
 def pad(
@@ -76,40 +83,46 @@ def wide_dtype(dtype: np.dtype[Any]) -> type[np.generic]:
 
 
 def width_of(
-    sizes: Ints, *, padding: bool | str, max_length: int | None, multiple_of: int | None, tokenizer: Any
+    sizes: Ints,
+    longest: int,
+    *,
+    padding: bool | str,
+    max_length: int | None,
+    multiple_of: int | None,
+    tokenizer: Any,
+    name: str,
 ) -> int | None:
     """Return the width to pad rows of these lengths to, or None for no padding at all.
 
     Raises:
         ArgumentError: an unknown `padding`.
-        DataError: a row is longer than the width asked for; names it.
+        DataError: a row is longer than the width asked for, or rows differ and are not to be padded.
     """
-    strategy = (
-        "longest"
-        if padding is True
-        else "do_not_pad"
-        if padding is False
-        else str(getattr(padding, "value", padding))
-    )
-    if strategy not in ("longest", "max_length", "do_not_pad"):
+    strategy = _STRATEGIES.get(padding)
+    if strategy is None:
         raise ArgumentError(f"padding: {padding!r}; give True, 'longest', 'max_length' or False")
     if strategy == "max_length" and max_length is None:
         limit = tokenizer.model_max_length
-        strategy, max_length = ("do_not_pad", None) if limit > NO_LIMIT else ("max_length", limit)
-    if strategy == "do_not_pad":
-        return None
-    longest = int(sizes.max(initial=0))
-    width = longest if strategy == "longest" else int(max_length or 0)
-    if multiple_of:
+        strategy, max_length = ("do_not_pad", None) if limit > NO_LIMIT else (strategy, int(limit))
+    width = int(max_length or 0) if strategy == "max_length" else longest
+    if multiple_of and strategy != "do_not_pad":
         width = -(-width // multiple_of) * multiple_of
-    if longest > width:
-        if int(sizes.min(initial=longest)) == longest:  # already a rectangle: nothing to pad
-            return longest
-        row = int(sizes.argmax())
+    if strategy == "longest" or (strategy == "max_length" and longest <= width):
+        return width
+    odd = np.flatnonzero(sizes != longest)
+    if len(odd) == 0:  # a rectangle as it is, though wider than max_length
+        return None if strategy == "do_not_pad" else longest
+    if strategy == "do_not_pad":
+        row = int(odd[0])
         raise DataError(
-            f"row {row}: {longest} tokens do not fit max_length {max_length}; pass truncation=True"
+            f"row {row}, column {name!r}: {sizes[row]} values where another row has {longest}, "
+            "and padding is off; pass padding=True"
         )
-    return width
+    row = int(sizes.argmax())
+    raise DataError(
+        f"row {row}, column {name!r}: {longest} tokens do not fit max_length={max_length}; "
+        "pass truncation=True"
+    )
 
 
 def misfit(column: Ragged, index: int, size: int, width: int, row: int, name: str) -> DataError:

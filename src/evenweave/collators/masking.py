@@ -1,0 +1,157 @@
+"""The building block `mask`: targets for masked language modelling (Devlin et al. 2019, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave import rng
+from evenweave.errors import ArgumentError
+from evenweave.kernels import masking
+from evenweave.ragged import Side
+
+Ints = NDArray[np.int64]
+_NONE = np.empty(0, np.uint8)
+
+
+def mask(
+    ids: Any,
+    *,
+    sizes: Any,
+    mask_id: int,
+    vocab_size: int,
+    side: Side = "right",
+    special: Any = None,
+    special_ids: Iterable[int] = (),
+    heads: Any = None,
+    probability: float = 0.15,
+    replace: float = 0.8,
+    random: float = 0.1,
+    seed: int = 0,
+    epoch: int = 0,
+    min_masked: int = 0,
+) -> tuple[Ints, Ints]:
+    """Return masked inputs and the labels of their targets; `ids` is not changed.
+
+    A row's mask is a function of (seed, epoch, the row's own ids): the same in any batch, order, worker and
+    layout.
+
+    Args:
+        ids: integers `[B, T]` of padded rows, or `[1, N]` of rows on end.
+        sizes: int `[B]`, the lengths of the rows.
+        mask_id: what stands in place of a masked token.
+        vocab_size: random tokens are drawn from `0..vocab_size - 1`.
+        side: where padded rows are padded.
+        special: as `ids`, non-zero where a token is never a target.
+        special_ids: ids that are never a target; used where `special` is None.
+        heads: as `ids`, non-zero where a token starts a word; then words are masked as a whole.
+        probability: how likely a token (or word) is a target.
+        replace, random: share of targets replaced by `mask_id`, and by a random token; the rest stay.
+        min_masked: at least so many targets (words) a row, where it has as many tokens.
+
+    Returns:
+        (inputs, labels), int64 like `ids`; labels are -100 where there is no target.
+
+    >>> inputs, labels = mask([[5, 6, 7, 8]], sizes=[4], mask_id=1, vocab_size=9, probability=1, replace=1)
+    >>> inputs.tolist(), labels.tolist()
+    ([[1, 1, 1, 1]], [[5, 6, 7, 8]])
+    """
+    inputs = np.array(ids, dtype=np.int64)
+    lengths = np.asarray(sizes, dtype=np.int64)
+    if inputs.ndim != 2 or len(inputs) not in (1, len(lengths)):
+        raise ArgumentError(f"ids: shape {inputs.shape} for {len(lengths)} rows; give [B, T] or [1, N]")
+    fit = lengths.max(initial=0) if len(inputs) == len(lengths) else lengths.sum()
+    if (lengths < 0).any() or fit > inputs.shape[1]:
+        raise ArgumentError(f"sizes: {fit} tokens do not fit ids of shape {inputs.shape}")
+    starts = starts_of(inputs.shape, lengths, side)
+    where = _NONE if heads is None else np.ascontiguousarray(heads, dtype=np.uint8).reshape(-1)
+    barred = specials(inputs, special_ids) if special is None else np.asarray(special)
+    labels = mask_in_place(
+        inputs,
+        starts,
+        lengths,
+        special=(barred != 0).reshape(-1).view(np.uint8),
+        heads=where,
+        mask_id=mask_id,
+        vocab_size=vocab_size,
+        probability=probability,
+        replace=replace,
+        random=random,
+        seed=seed,
+        epoch=epoch,
+        min_masked=min_masked,
+    )
+    return inputs, labels
+
+
+def mask_in_place(
+    inputs: Ints,
+    starts: Ints,
+    sizes: Ints,
+    *,
+    special: NDArray[np.uint8],
+    heads: NDArray[np.uint8],
+    mask_id: int,
+    vocab_size: int,
+    probability: float,
+    replace: float,
+    random: float,
+    seed: int,
+    epoch: int,
+    min_masked: int,
+) -> Ints:
+    """`mask` that overwrites `inputs` and returns the labels; `special` and `heads` are flat."""
+    flat = inputs.reshape(-1)
+    labels = np.full(inputs.shape, masking.IGNORED)
+    masking.mask_rows(
+        flat,
+        labels.reshape(-1),
+        starts,
+        sizes,
+        special,
+        heads,
+        masking.row_keys(flat, starts, sizes),
+        _state(seed, epoch),
+        float(probability),
+        float(replace),
+        float(random),
+        mask_id,
+        vocab_size,
+        min_masked,
+    )
+    return labels
+
+
+def starts_of(shape: tuple[int, ...], sizes: Ints, side: Side) -> Ints:
+    """Return where each row starts in the flattened ids, int64 `[B]`."""
+    if shape[0] != len(sizes):  # rows on end
+        return np.cumsum(sizes) - sizes
+    starts = np.arange(0, shape[0] * shape[1], shape[1]) if shape[1] else np.zeros(shape[0], np.int64)
+    return starts if side == "right" else starts + (shape[1] - sizes)
+
+
+def specials(ids: Ints, special_ids: Iterable[int]) -> NDArray[np.uint8]:
+    """Return uint8 like `ids`, 1 where an id is one of `special_ids`."""
+    out = np.empty(ids.shape, np.uint8)
+    masking.lookup(ids.reshape(-1), table_of(tuple(special_ids)), out.reshape(-1))
+    return out
+
+
+@lru_cache(maxsize=64)
+def table_of(ids: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return uint8 `[max + 1]` that is 1 at each of `ids`."""
+    table = np.zeros(max(ids, default=-1) + 1, np.uint8)
+    table[list(ids)] = 1
+    return table
+
+
+@lru_cache(maxsize=64)
+def _state(seed: int, epoch: int) -> NDArray[np.uint64]:
+    """Return the random state of (seed, epoch, draw) for draws 0 to 2; `rng.bits` starts from the same."""
+    with np.errstate(over="ignore"):
+        start = rng.mix(np.uint64(seed % 2**64), np.uint64(epoch))
+        return np.array([rng.mix(start, np.uint64(draw)) for draw in range(3)])

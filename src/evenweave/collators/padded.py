@@ -1,0 +1,129 @@
+"""Columns of a batch as padded arrays: what every collator of rectangles starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.collators.rectangles import NO_LIMIT, mask_of, pad, width_of
+from evenweave.collators.stacking import nested, shown, stack
+from evenweave.collators.truncation import limit_of, truncate
+from evenweave.errors import ArgumentError, DataError
+from evenweave.kernels.pad import measure
+from evenweave.ragged import Ragged
+from evenweave.rows import Rows, taken
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How rows become a rectangle.
+
+    Attributes:
+        padding: True or "longest", "max_length", False or "do_not_pad".
+        max_length: the width of "max_length", and what `truncation` cuts to.
+        multiple_of: round the width up to a multiple of this.
+        fills: columns with one value a token, beyond the tokenizer's own, and what each is padded with.
+        truncation: cut longer rows to `max_length`, or to the model's limit.
+        attention_mask: whether to make one that the features lack; None asks the tokenizer.
+    """
+
+    padding: bool | str = True
+    max_length: int | None = None
+    multiple_of: int | None = None
+    fills: Mapping[str, Any] = field(default_factory=dict)
+    truncation: bool = False
+    attention_mask: bool | None = None
+
+
+def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any], Ints]:
+    """Return the columns of `rows` as arrays, and the row lengths int64 `[B]`.
+
+    Token columns are padded `[B, T]`, others stacked `[B, ...]`.
+
+    Raises:
+        DataError: a column cannot be made rectangular; names column, row and remedy.
+        ArgumentError: the tokenizer has no pad token, or the options do not go together.
+    """
+    names = tokenizer.model_input_names
+    main = names[0]
+    check_ids(rows, main)
+    fills = {"token_type_ids": 0, "attention_mask": 0, "special_tokens_mask": 1, **how.fills}
+    if how.truncation:
+        limit = limit_of(tokenizer, how.max_length, no_limit=NO_LIMIT)
+        if limit is not None:
+            if how.multiple_of and limit % how.multiple_of:
+                raise ArgumentError(
+                    f"max_length: {limit} is no multiple of pad_to_multiple_of={how.multiple_of}"
+                )
+            rows = truncate(rows, main, {main, *fills}, limit=limit, tokenizer=tokenizer)
+    indices = rows.indices
+    sizes = np.empty(len(indices), np.int64)
+    longest = measure(rows.columns[main].offsets, indices, sizes)
+    width = width_of(
+        sizes,
+        longest,
+        padding=how.padding,
+        max_length=how.max_length,
+        multiple_of=how.multiple_of,
+        tokenizer=tokenizer,
+        name=main,
+    )
+    if width is None:  # no padding: the rows were found to be of one length
+        width = longest
+    else:
+        fills[main] = pad_token_id(tokenizer)
+        if "token_type_ids" in rows.columns:
+            fills["token_type_ids"] = tokenizer.pad_token_type_id
+    side = tokenizer.padding_side
+    made: dict[str, Any] = {}
+    for name, column in rows.columns.items():
+        if isinstance(column, Ragged) and (name in fills or name == main):
+            made[name] = pad(
+                column,
+                fill=fills.get(name, 0),
+                width=width,
+                side=side,
+                indices=indices,
+                name=name,
+                sizes=sizes,
+            )
+        elif name in how.fills and not isinstance(column, np.ndarray):
+            made[name] = nested(column, indices, name).pad(fill=how.fills[name], width=width, side=side)
+        else:
+            made[name] = stack(column, indices, name)
+    wanted = "attention_mask" in names if how.attention_mask is None else how.attention_mask
+    if wanted and "attention_mask" not in made:
+        made["attention_mask"] = mask_of(sizes, width, side=side)
+    return made, sizes
+
+
+def check_ids(rows: Rows, name: str) -> None:
+    """Raise DataError unless `rows` has a column of that name with a flat row of integers for each row."""
+    column = rows.columns.get(name)
+    if isinstance(column, Ragged):
+        if column.dtype.kind in "iu" or not len(column.flat):
+            return
+        raise DataError(f"column {name!r}: holds {column.dtype}; it must hold integers")
+    if column is None:
+        raise DataError(f"features: no column {name!r} among {list(rows.columns)}; tokenize them first")
+    cells = taken(column, rows.indices)
+    for row, cell in enumerate(cells):
+        if cell is None:
+            raise DataError(f"row {row}, column {name!r}: null; fill or drop the row")
+    raise DataError(f"row 0, column {name!r}: {shown(cells[0])} is not a row of integers; give one a token")
+
+
+def pad_token_id(tokenizer: Any) -> int:
+    """Return the id that pads, or raise ArgumentError where the tokenizer has none."""
+    pad_id = tokenizer.pad_token_id
+    if pad_id is None or pad_id < 0:
+        raise ArgumentError(
+            "tokenizer: no pad token; set one, e.g. tokenizer.pad_token = tokenizer.eos_token"
+        )
+    return int(pad_id)

@@ -1,0 +1,82 @@
+"""Columns whose rows are of one shape: stacked, and named where they are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.collators.rectangles import pad, wide_dtype
+from evenweave.errors import DataError
+from evenweave.kernels.pad import measure
+from evenweave.ragged import Ragged, offsets_of
+from evenweave.rows import taken
+
+Ints = NDArray[np.int64]
+
+
+def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
+    """Return the chosen rows of a column whose rows are of one shape, `[B, ...]`.
+
+    Raises:
+        DataError: they are not, or are not numbers; names column, row and remedy.
+    """
+    if isinstance(column, np.ndarray):
+        return column[indices].astype(wide_dtype(column.dtype), copy=False)
+    if isinstance(column, Ragged):
+        sizes = np.empty(len(indices), np.int64)
+        measure(column.offsets, indices, sizes)
+        odd = np.flatnonzero(sizes != sizes[:1])
+        if len(odd):
+            row = int(odd[0])
+            raise DataError(
+                f"row {row}, column {name!r}: {sizes[row]} values where row 0 has {sizes[0]}; "
+                f"to pad it, pass pad_values={{{name!r}: 0}}"
+            )
+        return pad(column, fill=0, indices=indices, name=name)
+    arrays = _arrays(column, indices, name)
+    for row, array in enumerate(arrays):
+        if array.shape != arrays[0].shape:
+            raise DataError(
+                f"row {row}, column {name!r}: shape {array.shape} where row 0 has {arrays[0].shape}; "
+                "pad or drop it"
+            )
+    whole = np.stack(arrays)
+    return whole.astype(wide_dtype(whole.dtype), copy=False)
+
+
+def nested(column: Any, indices: Ints, name: str) -> Ragged:
+    """Return the chosen rows of a column of nested lists, `[tokens, k]` a row, as Ragged over `[N, k]`."""
+    arrays = _arrays(column, indices, name)
+    for row, array in enumerate(arrays):
+        if array.ndim != 2 or array.shape[1] != arrays[0].shape[-1]:
+            raise DataError(
+                f"row {row}, column {name!r}: shape {array.shape} is not [tokens, values]; drop it"
+            )
+    sizes = np.array([len(array) for array in arrays], dtype=np.int64)
+    return Ragged.trusted(np.concatenate(arrays).astype(wide_dtype(arrays[0].dtype)), offsets_of(sizes))
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message quotes it."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _arrays(column: Any, indices: Ints, name: str) -> list[NDArray[Any]]:
+    cells = taken(column, indices)
+    arrays = []
+    for row, cell in enumerate(cells if isinstance(cells, list) else cells.to_pylist()):
+        if cell is None:
+            raise DataError(f"row {row}, column {name!r}: null; fill it, drop the row or drop the column")
+        try:
+            array = np.asarray(cell)
+        except (TypeError, ValueError, RuntimeError):
+            raise DataError(
+                f"row {row}, column {name!r}: {shown(cell)} is not rectangular; flatten or drop it"
+            ) from None
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"row {row}, column {name!r}: {shown(cell)} is not numbers; drop the column")
+        arrays.append(array)
+    return arrays

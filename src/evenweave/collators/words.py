@@ -1,0 +1,59 @@
+"""Where words start in rows of tokens, for masking whole words."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.collators.masking import Ints
+from evenweave.kernels.masking import lookup
+
+_TABLES: weakref.WeakKeyDictionary[Any, tuple[int, NDArray[np.uint8]]] = weakref.WeakKeyDictionary()
+
+
+def heads_from_words(words: Ints) -> NDArray[np.uint8]:
+    """Return 1 where a token's word differs from that of the token before, uint8 `[B, T]`.
+
+    Args:
+        words: `word_ids` `[B, T]`; special tokens and padding any negative number.
+    """
+    heads = np.ones(words.shape, np.uint8)
+    np.not_equal(words[:, 1:], words[:, :-1], out=heads[:, 1:], casting="unsafe")
+    return heads
+
+
+def heads_from_offsets(offsets: Ints) -> NDArray[np.uint8]:
+    """Return 1 where a token does not begin where the one before ended, uint8 `[B, T]`.
+
+    Args:
+        offsets: `offset_mapping` `[B, T, 2]`, the characters each token covers.
+    """
+    heads = np.ones(offsets.shape[:2], np.uint8)
+    np.not_equal(offsets[:, 1:, 0], offsets[:, :-1, 1], out=heads[:, 1:], casting="unsafe")
+    return heads
+
+
+def heads_from_pieces(ids: Ints, tokenizer: Any) -> NDArray[np.uint8]:
+    """Return 1 where a token's own form says that it starts a word, uint8 `[B, T]`.
+
+    WordPiece marks continuations (`##`); byte-level BPE and SentencePiece mark starts (`Ġ`, `▁`), so that
+    punctuation belongs to the word before it: `word_ids` is more exact where the features have it.
+    """
+    size = len(tokenizer)
+    known = _TABLES.get(tokenizer)
+    if known is None or known[0] != size:
+        known = size, _heads_table(tokenizer.convert_ids_to_tokens(list(range(size))))
+        _TABLES[tokenizer] = known
+    out = np.empty(ids.shape, np.uint8)
+    lookup(ids.reshape(-1), known[1], out.reshape(-1))
+    return out
+
+
+def _heads_table(pieces: list[str | None]) -> NDArray[np.uint8]:
+    forms = [piece or "" for piece in pieces]
+    if any(form.startswith("##") and len(form) > 2 for form in forms):
+        return np.array([not form.startswith("##") for form in forms], dtype=np.uint8)
+    return np.array([form.startswith(("Ġ", "▁")) for form in forms], dtype=np.uint8)

@@ -1,0 +1,129 @@
+"""Kernels that choose targets for masked language modelling and overwrite the inputs there.
+
+A batch is one flat array of tokens and, for each row, where it starts and how long it is: that covers padded
+batches on either side and flat ones alike, and the same row gets the same mask in all of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from evenweave import rng
+
+mix = njit(inline="always")(rng.mix)
+
+IGNORED = -100
+# A row's name in the random draws is a polynomial in its ids; the multiplier is Knuth's for 64-bit LCGs.
+_POLYNOMIAL = np.uint64(6364136223846793005)
+_SELECT, _REPLACE, _WHICH = np.uint64(0), np.uint64(1), np.uint64(2)
+
+
+@njit(cache=True, nogil=True)
+def row_keys(
+    ids: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return a name for each row that depends on its ids alone, uint64 `[B]`."""
+    keys = np.empty(len(starts), np.uint64)
+    for i in range(len(starts)):
+        key = np.uint64(sizes[i])
+        for j in range(starts[i], starts[i] + sizes[i]):
+            key = key * _POLYNOMIAL + np.uint64(ids[j])
+        keys[i] = mix(key, np.uint64(sizes[i]))
+    return keys
+
+
+@njit(cache=True, nogil=True)
+def lookup(ids: NDArray[np.int64], table: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """Write `table[id]` for each id, 0 for ids beyond the table."""
+    for i in range(len(ids)):
+        out[i] = table[ids[i]] if 0 <= ids[i] < len(table) else 0
+
+
+@njit(cache=True, nogil=True)
+def mask_rows(
+    ids: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    special: NDArray[np.uint8],
+    heads: NDArray[np.uint8],
+    keys: NDArray[np.uint64],
+    state: NDArray[np.uint64],
+    probability: float,
+    replace: float,
+    random: float,
+    mask_id: int,
+    vocab_size: int,
+    min_masked: int,
+) -> None:
+    """Choose targets, write their ids to `labels` (which holds IGNORED), and overwrite them in `ids`.
+
+    `special` is non-zero where a token is never a target. `heads` is non-zero where a token starts a unit
+    that is masked as a whole (a word); empty means that every token is a unit. `state` `[3]` is the random
+    state of (seed, epoch, draw) for the draws: which units, what becomes of a target, which random token.
+    """
+    longest = 0
+    for i in range(len(sizes)):
+        longest = max(longest, sizes[i])
+    draws = np.empty(longest, np.float64)
+    words = len(heads) > 0
+    for i in range(len(starts)):
+        start, size = starts[i], sizes[i]
+        select = mix(state[_SELECT], keys[i])
+        # A unit's draw stands at its first token; 2 marks what cannot be drawn.
+        chosen = 0
+        inside = False
+        for j in range(size):
+            at = start + j
+            draws[j] = 2.0
+            if special[at]:
+                inside = False
+            elif not words or heads[at] or not inside:
+                draws[j] = np.float64(mix(select, np.uint64(j)) >> np.uint64(11)) * 2.0**-53
+                inside = True
+                chosen += draws[j] < probability
+        bound = probability
+        while chosen < min_masked:
+            # The next smallest draw joins the targets.
+            smallest = 2.0
+            for j in range(size):
+                if bound <= draws[j] < smallest:
+                    smallest = draws[j]
+            if smallest == 2.0:
+                break
+            bound = np.nextafter(smallest, 2.0)
+            chosen += 1
+        if chosen == 0:
+            continue
+        fate = mix(state[_REPLACE], keys[i])
+        which = mix(state[_WHICH], keys[i])
+        taken = False
+        for j in range(size):
+            at = start + j
+            if special[at]:
+                continue
+            if draws[j] != 2.0:
+                taken = draws[j] < bound
+            if not taken:
+                continue
+            labels[at] = ids[at]
+            share = np.float64(mix(fate, np.uint64(j)) >> np.uint64(11)) * 2.0**-53
+            if share < replace:
+                ids[at] = mask_id
+            elif share < replace + random:
+                unit = np.float64(mix(which, np.uint64(j)) >> np.uint64(11)) * 2.0**-53
+                ids[at] = np.int64(unit * vocab_size)
+
+
+@njit(cache=True, nogil=True)
+def ignore_padding(
+    labels: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64], width: int
+) -> None:
+    """Write IGNORED into `labels` (flat, rows of `width`) wherever no row has a token."""
+    for i in range(len(starts)):
+        line = labels[i * width : (i + 1) * width]
+        first = starts[i] - i * width
+        line[:first] = IGNORED
+        line[first + sizes[i] :] = IGNORED
