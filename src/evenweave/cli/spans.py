@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.text import Text
 
-# Black on these reads well on light and dark terminals; neighbours are told apart without red and green.
-_COLOURS = ("gold1", "sky_blue1", "pale_green1", "plum1", "light_salmon1", "cyan1", "grey70", "khaki1")
+# Black on these reads well on light and dark terminals, and the terminal may have just sixteen.
+_COLOURS = (
+    "bright_yellow",
+    "bright_cyan",
+    "bright_green",
+    "bright_magenta",
+    "bright_blue",
+    "bright_red",
+    "white",
+    "yellow",
+)
 
 # A control character in the text must not steer the terminal: each is shown as its picture, one for one.
 _VISIBLE = {**{code: 0x2400 + code for code in range(32) if code != 9}, 127: 0x2421}
