@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from evenweave.kernels.bits import popcount
+from evenweave.kernels.load import LANES
 from evenweave.kernels.ngrams import WORD, match_long, match_short, number_tokens, table_bits
-from evenweave.kernels.tokenize_bytes import MIX, tokenize_row
+from evenweave.kernels.tokenize_bytes import key_of, tokenize_row
 
 
 @njit(cache=True, nogil=True)
@@ -23,14 +25,9 @@ def _longest(bounds: Any) -> int:
 def given_tokens(text: Any, pieces: Any, first: int, last: int, keys: Any, starts: Any, ends: Any) -> int:
     """Write tokens `first` to `last` of those cut already, as `tokenize_row` does; return how many."""
     for token in range(first, last):
-        key = np.uint64(0)
-        for at in range(pieces[token], pieces[token + 1]):
-            key = (key ^ np.uint64(text[at])) * MIX
-        keys[token - first], starts[token - first], ends[token - first] = (
-            key,
-            pieces[token],
-            pieces[token + 1],
-        )
+        start, end = pieces[token], pieces[token + 1]
+        keys[token - first] = key_of(text, start, end)
+        starts[token - first], ends[token - first] = start, end
     return last - first
 
 
@@ -51,15 +48,16 @@ def bleu_rows(
             of two as close), matched n-grams of each order, n-grams of each order.
     """
     wide = _longest(hyp_bounds)
-    far = max(wide, _longest(ref_bounds))
-    hyp_keys, ref_keys = np.empty(wide, np.uint64), np.empty(far, np.uint64)
+    far = _longest(ref_bounds)
+    hyp_keys, ref_keys = np.empty(wide, np.uint64), np.empty(far + LANES, np.uint64)
     hyp_starts, hyp_ends = np.empty(wide, np.int64), np.empty(wide, np.int64)
     ref_starts, ref_ends = np.empty(far, np.int64), np.empty(far, np.int64)
     hyp_ids, ref_ids = np.empty(wide, np.int32), np.empty(far, np.int32)
     hyp_grams, ref_grams = np.empty(wide, np.int32), np.empty(far, np.int32)
-    at, places = np.empty(wide, np.uint64), np.empty(far + WORD, np.uint64)
-    table, left = np.empty(1 << table_bits(far), np.int32), np.empty(far, np.int32)
-    hits = np.zeros((order, wide), np.uint8)
+    at, places = np.empty(WORD, np.uint64), np.empty(WORD, np.uint64)
+    table, pairs = np.empty(1 << table_bits(far), np.int32), np.empty(far, np.uint64)
+    left = np.empty(far, np.int32)
+    hits = np.zeros((order, wide // WORD + 1), np.uint64)
 
     for row in range(len(hyp_bounds) - 1):
         first, last = hyp_bounds[row], hyp_bounds[row + 1]
@@ -81,23 +79,27 @@ def bleu_rows(
             gap, best = abs(ref_count - hyp_count), abs(closest - hyp_count)
             if closest < 0 or gap < best or (gap == best and ref_count < closest):
                 closest = ref_count
+            if max(hyp_count, ref_count) <= WORD:
+                match_short(
+                    ref, ref_keys, ref_starts, ref_ends, ref_count,
+                    hyp, hyp_keys, hyp_starts, hyp_ends, hyp_count,
+                    order, at, places, hits,
+                )  # fmt: skip
+                continue
             number_tokens(
                 ref, ref_keys, ref_starts, ref_ends, ref_count,
                 hyp, hyp_keys, hyp_starts, hyp_ends, hyp_count,
                 table, ref_ids, hyp_ids,
             )  # fmt: skip
-            if ref_count <= WORD:
-                match_short(hyp_ids, hyp_count, ref_ids, ref_count, order, at, places, hits)
-            else:
-                match_long(
-                    hyp_ids, hyp_count, ref_ids, ref_count, order,
-                    table, places, left, hyp_grams, ref_grams, hits,
-                )  # fmt: skip
+            match_long(
+                hyp_ids, hyp_count, ref_ids, ref_count, order,
+                table, pairs, left, hyp_grams, ref_grams, hits,
+            )  # fmt: skip
         out[row, 0], out[row, 1] = hyp_count, closest
         for n in range(order):
             matched = 0
-            for i in range(hyp_count - n):
-                matched += hits[n, i]
-                hits[n, i] = 0
+            for word in range((hyp_count + WORD - 1) // WORD):
+                matched += popcount(hits[n, word])
+                hits[n, word] = 0
             out[row, 2 + n] = matched
             out[row, 2 + order + n] = max(0, hyp_count - n)

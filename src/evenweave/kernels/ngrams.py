@@ -1,9 +1,9 @@
-"""Clipped n-gram matches between two rows of tokens, exact: fingerprints only choose what is compared.
+"""Clipped n-gram matches between two rows of tokens, exact: keys only choose what is compared.
 
 Up to 64 reference tokens fit one word of bits. `places[i]` holds the reference positions at which the
 n-gram starting at hypothesis position i occurs; the next order is `places[i] &= at[i + n - 1] >> (n - 1)`.
 Equal n-grams have equal bits and different ones share none, so taking one free bit for each occurrence
-counts the matches and clips them at once. Longer references go through tables of n-gram numbers.
+counts the matches and clips them at once. Longer rows go through tables of n-gram numbers.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from evenweave.kernels.load import LANES, equals, lowest_bit
+from evenweave.kernels.tokenize_bytes import LONG, MIX, NO_KEY
+
 WORD = 64  # reference tokens that fit one word of bits
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @njit(cache=True, nogil=True)
@@ -58,29 +60,31 @@ def number_tokens(
         table[cell] = -1
     for i in range(ref_count):
         key = ref_keys[i]
-        slot = np.int64(key >> shift)
+        slot = np.int64(key * MIX >> shift)
         while True:
             other = table[slot]
             if other < 0:
                 table[slot] = i
                 ref_ids[i] = i
                 break
-            if ref_keys[other] == key and same_bytes(
-                ref, ref_starts[i], ref_ends[i], ref, ref_starts[other], ref_ends[other]
+            if ref_keys[other] == key and (
+                key < LONG
+                or same_bytes(ref, ref_starts[i], ref_ends[i], ref, ref_starts[other], ref_ends[other])
             ):
                 ref_ids[i] = other
                 break
             slot = (slot + np.int64(1)) & wrap
     for i in range(hyp_count):
         key = hyp_keys[i]
-        slot = np.int64(key >> shift)
+        slot = np.int64(key * MIX >> shift)
         while True:
             other = table[slot]
             if other < 0:
                 hyp_ids[i] = -1
                 break
-            if ref_keys[other] == key and same_bytes(
-                hyp, hyp_starts[i], hyp_ends[i], ref, ref_starts[other], ref_ends[other]
+            if ref_keys[other] == key and (
+                key < LONG
+                or same_bytes(hyp, hyp_starts[i], hyp_ends[i], ref, ref_starts[other], ref_ends[other])
             ):
                 hyp_ids[i] = other
                 break
@@ -89,36 +93,45 @@ def number_tokens(
 
 @njit(cache=True, nogil=True)
 def match_short(
-    hyp_ids: Any, hyp_count: int, ref_ids: Any, ref_count: int, order: int, at: Any, places: Any, hits: Any
-) -> None:
-    """Mark the matched n-grams of a reference of at most 64 tokens.
+    ref: Any, ref_keys: Any, ref_starts: Any, ref_ends: Any, ref_count: int,
+    hyp: Any, hyp_keys: Any, hyp_starts: Any, hyp_ends: Any, hyp_count: int,
+    order: int, at: Any, places: Any, hits: Any,
+) -> None:  # fmt: skip
+    """Mark the matched n-grams of a hypothesis and a reference of at most 64 tokens each.
 
     Args:
-        hyp_ids, ref_ids: as `number_tokens` writes them.
+        ref_keys: with room for LANES more than there are tokens.
         at, places: uint64 scratch, one a token.
-        hits: uint8 `[order, tokens]`; entry `[n - 1, i]` becomes 1 where the n-gram at `i` is matched.
+        hits: uint64 `[order, words]`; bit i of row n - 1 is set where the n-gram at position i is matched.
     """
-    for i in range(ref_count):
-        places[i] = np.uint64(0)
-    for i in range(ref_count):
-        places[ref_ids[i]] |= np.uint64(1) << np.uint64(i)
+    for i in range(ref_count, ref_count + LANES):
+        ref_keys[i] = NO_KEY
     for i in range(hyp_count):
-        at[i] = places[hyp_ids[i]] if hyp_ids[i] >= 0 else np.uint64(0)
-    for i in range(hyp_count):
-        places[i] = at[i]
+        key = hyp_keys[i]
+        here = np.uint64(0)
+        for j in range(0, ref_count, LANES):
+            here |= equals(ref_keys, j, key) << np.uint64(j)
+        if key >= LONG:
+            left = here
+            while left:
+                j = lowest_bit(left)
+                left &= left - np.uint64(1)
+                if not same_bytes(hyp, hyp_starts[i], hyp_ends[i], ref, ref_starts[j], ref_ends[j]):
+                    here ^= np.uint64(1) << np.uint64(j)
+        at[i] = here
+        places[i] = here
     for n in range(min(order, hyp_count, ref_count)):
         taken = np.uint64(0)
-        alive = np.uint64(0)
+        matched = np.uint64(0)
         for i in range(hyp_count - n):
             here = places[i] & (at[i + n] >> np.uint64(n))
             places[i] = here
-            alive |= here
             free = here & ~taken
-            if free != 0:
-                taken |= free & (~free + np.uint64(1))
-                hits[n, i] = 1
-        if alive == 0:
+            taken |= free & (~free + np.uint64(1))
+            matched |= np.uint64(free != 0) << np.uint64(i)
+        if matched == 0:
             break
+        hits[n, 0] |= matched
 
 
 @njit(cache=True, nogil=True)
@@ -126,7 +139,7 @@ def match_long(
     hyp_ids: Any, hyp_count: int, ref_ids: Any, ref_count: int, order: int,
     table: Any, pairs: Any, left: Any, hyp_grams: Any, ref_grams: Any, hits: Any,
 ) -> None:  # fmt: skip
-    """Mark the matched n-grams of a reference of any length; the arguments are those of `match_short`.
+    """Mark the matched n-grams of rows of any length, numbered by `number_tokens`; `hits` as in `match_short`.
 
     An n-gram is numbered by the pair (number of its first n - 1 tokens, number of its last token), so no two
     n-grams can be taken for each other.
@@ -148,7 +161,7 @@ def match_long(
         grams = 0
         for i in range(ref_count - n):
             pair = np.uint64(ref_grams[i]) << np.uint64(32) | np.uint64(ref_ids[i + n])
-            slot = np.int64((pair * _MIX) >> shift)
+            slot = np.int64((pair * MIX) >> shift)
             while table[slot] >= 0 and pairs[table[slot]] != pair:
                 slot = (slot + np.int64(1)) & wrap
             gram = table[slot]
@@ -165,11 +178,11 @@ def match_long(
                 hyp_grams[i] = -1
                 continue
             pair = np.uint64(hyp_grams[i]) << np.uint64(32) | np.uint64(hyp_ids[i + n])
-            slot = np.int64((pair * _MIX) >> shift)
+            slot = np.int64((pair * MIX) >> shift)
             while table[slot] >= 0 and pairs[table[slot]] != pair:
                 slot = (slot + np.int64(1)) & wrap
             gram = table[slot]
             hyp_grams[i] = gram
             if gram >= 0 and left[gram] > 0:
                 left[gram] -= 1
-                hits[n, i] = 1
+                hits[n, i >> 6] |= np.uint64(1) << np.uint64(i & 63)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from evenweave.kernels.load import BLOCK, letters, load, lowest_bit
+
 OTHER = 0  # part of a word
 DIGIT = 1  # part of a word; holds a MARK between two digits
 SPACE = 2  # ends a word
@@ -19,6 +21,10 @@ MARK = 4  # a token of its own, except where digits hold it (see `tokenize_row`)
 DASH = 5  # a token of its own after a digit, else part of a word
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
+EXACT = np.uint64(7)
+LONG = np.uint64(0xFF << 56)
+NO_KEY = np.uint64(0x80 << 56)  # the key of no token
+_ONE, _THREE, _EIGHT, _HALF, _TOP_BYTE = (np.uint64(n) for n in (1, 3, 8, 32, 56))
 
 
 @njit(cache=True, nogil=True)
@@ -50,6 +56,32 @@ def strip_end(text: Any, start: int, end: int, classes: Any) -> int:
             return end
         end = at
     return end
+
+
+@njit(cache=True, nogil=True)
+def key_of(text: Any, start: int, end: int) -> Any:
+    """Return the key of the token `text[start:end]`, uint64.
+
+    Up to EXACT bytes the key is the bytes and their number, so equal keys are equal tokens. A longer one's
+    is a hash under a top byte of 255: equal keys ask for a comparison.
+    """
+    size = np.uint64(end - start)
+    if size <= EXACT:
+        if start + 8 <= len(text):
+            return (load(text, start) & ((_ONE << (size << _THREE)) - _ONE)) | size << _TOP_BYTE
+        key = np.uint64(0)
+        for at in range(end - 1, start - 1, -1):
+            key = key << _EIGHT | np.uint64(text[at])
+        return key | size << _TOP_BYTE
+    key = size
+    at = start
+    while at + 8 < end:
+        key = (key ^ load(text, at)) * MIX
+        key ^= key >> _HALF
+        at += 8
+    # The last eight bytes may overlap those before.
+    key = (key ^ load(text, end - 8)) * MIX
+    return key >> _EIGHT | LONG
 
 
 @njit(cache=True, nogil=True)
@@ -86,36 +118,37 @@ def tokenize_row(
             start += width
     end = strip_end(text, start, end, classes)
 
+    words = classes[ord("a")] == OTHER  # ASCII letters and digits make words, as in every tokeniser but char
+    safe = len(text) - BLOCK
+    block = start - BLOCK  # where the bits of `breaks` begin
+    breaks = np.uint64(0)
     count = 0
     opened = False  # a word has begun at `begin` and not ended
     begin = start
-    key = np.uint64(0)
     held = open_ends
     after_digit = False
     at = start
     while at < end:
+        if words and at <= safe:
+            if at >= block + BLOCK:
+                block = at
+                breaks = ~letters(text, at)
+            rest = breaks >> np.uint64(at - block)
+            ahead = lowest_bit(rest) if rest else block + BLOCK - at
+            if ahead > 0:
+                if not opened:
+                    opened, begin = True, at
+                at += ahead
+                if at >= end:
+                    break
+                held = after_digit = classes[text[at - 1]] == DIGIT
+                if not rest:
+                    continue
         byte = text[at]
-        kind = classes[byte]
-        if byte < 0x80 and kind <= DIGIT:
-            # Most of all text is here: run through the word.
-            if not opened:
-                opened, begin, key = True, at, np.uint64(0)
-            while True:
-                key = (key ^ np.uint64(byte)) * MIX
-                after = kind
-                at += 1
-                if at == end:
-                    break
-                byte = text[at]
-                if byte >= 0x80:
-                    break
-                kind = classes[byte]
-                if kind > DIGIT:
-                    break
-            after_digit = held = after == DIGIT
-            continue
         width = 1
-        if byte >= 0x80:
+        if byte < 0x80:
+            kind = classes[byte]
+        else:
             point, width = decode(text, at, end)
             kind = classes[point]
         digit = kind == DIGIT
@@ -131,24 +164,18 @@ def tokenize_row(
             keeps = not held
         if kind <= DIGIT:
             if not opened:
-                opened, begin, key = True, at, np.uint64(0)
-            for step in range(width):
-                key = (key ^ np.uint64(text[at + step])) * MIX
+                opened, begin = True, at
         else:
             if opened:
-                keys[count], starts[count], ends[count] = key, begin, at
+                keys[count], starts[count], ends[count] = key_of(text, begin, at), begin, at
                 count += 1
                 opened = False
             if kind == SINGLE:
-                key = np.uint64(0)
-                for step in range(width):
-                    key = (key ^ np.uint64(text[at + step])) * MIX
-                keys[count], starts[count], ends[count] = key, at, at + width
+                keys[count], starts[count], ends[count] = key_of(text, at, at + width), at, at + width
                 count += 1
-        held = keeps
-        after_digit = digit
+        held, after_digit = keeps, digit
         at += width
     if opened:
-        keys[count], starts[count], ends[count] = key, begin, end
+        keys[count], starts[count], ends[count] = key_of(text, begin, end), begin, end
         count += 1
     return count

@@ -12,35 +12,12 @@ from numba import njit
 
 from evenweave.kernels.tokenize_bytes import strip_end
 
-_AMP, _LESS, _NEWLINE, _HYPHEN = ord("&"), ord("<"), ord("\n"), ord("-")
 _SKIPPED = np.frombuffer(b"<skipped>", np.uint8)
 _BROKEN = np.frombuffer(b"-\n", np.uint8)
 _QUOT = np.frombuffer(b"&quot;", np.uint8)
 _AMPERSAND = np.frombuffer(b"&amp;", np.uint8)
 _LT = np.frombuffer(b"&lt;", np.uint8)
 _GT = np.frombuffer(b"&gt;", np.uint8)
-
-
-@njit(cache=True, nogil=True)
-def may_hold_escapes(text: Any, start: int, end: int) -> bool:
-    """Return whether `text[start:end]` may hold something to undo; sometimes wrongly so."""
-    found = False
-    for at in range(start, end):
-        found |= text[at] == _AMP or text[at] == _LESS or text[at] == _NEWLINE
-    if not found:
-        return False
-    for at in range(start, end):
-        byte = text[at]
-        if byte == _NEWLINE and at > start and text[at - 1] == _HYPHEN:
-            return True
-        if at + 1 == end:
-            break
-        after = text[at + 1]
-        if byte == _LESS and after == _SKIPPED[1]:
-            return True
-        if byte == _AMP and after in (_QUOT[1], _AMPERSAND[1], _LT[1], _GT[1]):
-            return True
-    return False
 
 
 @njit(cache=True, nogil=True)
@@ -80,20 +57,21 @@ def unescape_rows(text: Any, bounds: Any, classes: Any, out: Any, out_bounds: An
     written = 0
     out_bounds[0] = 0
     for i in range(len(bounds) - 1):
-        start, end = bounds[i], bounds[i + 1]
-        escapes = may_hold_escapes(text, start, end)
-        if escapes:
-            end = strip_end(text, start, end, classes)
-        length = end - start
+        end = bounds[i + 1]
+        escapes = False
+        length = end - bounds[i]
         row = out[written : written + length]
-        for at in range(length):
-            row[at] = text[start + at]
+        for step in range(length):
+            byte = text[bounds[i] + step]
+            row[step] = byte
+            escapes |= byte == _QUOT[0] or byte == _SKIPPED[0] or byte == _BROKEN[1]
         if escapes:
+            length = strip_end(text, bounds[i], end, classes) - bounds[i]
             length = _replace(row, length, _SKIPPED, -1)
             length = _replace(row, length, _BROKEN, -1)
             length = _replace(row, length, _QUOT, ord('"'))
-            length = _replace(row, length, _AMPERSAND, _AMP)
-            length = _replace(row, length, _LT, _LESS)
+            length = _replace(row, length, _AMPERSAND, ord("&"))
+            length = _replace(row, length, _LT, ord("<"))
             length = _replace(row, length, _GT, ord(">"))
         written += length
         out_bounds[i + 1] = written
