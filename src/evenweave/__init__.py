@@ -14,6 +14,9 @@ from evenweave._version import __version__
 _HOME = {
     "load": "evenweave.metrics.registry",
     "Metric": "evenweave.metrics.metric",
+    "combine": "evenweave.metrics.combined",
+    "compare": "evenweave.metrics.comparison",
+    "entity_scores": "evenweave.metrics.entities",
     "pipeline": "evenweave.inference.pipeline",
     "TokenClassificationPipeline": "evenweave.inference.pipeline",
     "Ragged": "evenweave.ragged",

@@ -52,7 +52,8 @@ class Batch(dict[str, Any]):
 def batch(arrays: Mapping[str, Any], *, return_tensors: str = "pt") -> Batch:
     """Return arrays as a `Batch` of PyTorch tensors ("pt", sharing their memory) or as they are ("np").
 
-    Values that are no arrays (None, Python integers) stay as they are.
+    Tensors of float64 become float32, which models compute in. Values that are no arrays (None, Python
+    integers) stay as they are.
 
     Raises:
         ArgumentError: another `return_tensors`.
@@ -63,9 +64,9 @@ def batch(arrays: Mapping[str, Any], *, return_tensors: str = "pt") -> Batch:
         raise ArgumentError(f"return_tensors: {return_tensors!r}; give 'pt' or 'np'")
     from torch import from_numpy
 
-    return Batch(
-        {
-            name: from_numpy(value) if isinstance(value, np.ndarray) else value
-            for name, value in arrays.items()
-        }
-    )
+    made = Batch()
+    for name, value in arrays.items():
+        if isinstance(value, np.ndarray):
+            value = from_numpy(value.astype(np.float32) if value.dtype == np.float64 else value)
+        made[name] = value
+    return made

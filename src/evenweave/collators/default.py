@@ -35,10 +35,10 @@ def default_data_collator(features: Any, return_tensors: str = "pt") -> Batch:
             if first is None or isinstance(first, str):
                 continue
         arrays[name] = stack(column, rows.indices, name)
-    # `label` wins over `label_ids`, and both over a column that already is called `labels`.
-    for old in ("label_ids", "label"):
+    # A column that already is called `labels` wins over `label`, and that over `label_ids`.
+    for old in ("label", "label_ids"):
         if old in arrays:
-            arrays["labels"] = arrays.pop(old)
+            arrays.setdefault("labels", arrays.pop(old))
     return batch(arrays, return_tensors=return_tensors)
 
 

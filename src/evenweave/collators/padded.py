@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.collators.rectangles import NO_LIMIT, mask_of, pad, width_of
+from evenweave.collators.rectangles import NO_LIMIT, pad_into, wide_dtype, width_of
 from evenweave.collators.stacking import nested, shown, stack
 from evenweave.collators.truncation import limit_of, truncate
 from evenweave.errors import ArgumentError, DataError
-from evenweave.kernels.pad import measure
+from evenweave.kernels.pad import measure, pad_mask
 from evenweave.ragged import Ragged
 from evenweave.rows import Rows, taken
 
@@ -81,26 +81,39 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
         if "token_type_ids" in rows.columns:
             fills["token_type_ids"] = tokenizer.pad_token_type_id
     side = tokenizer.padding_side
+    wanted = "attention_mask" in names if how.attention_mask is None else how.attention_mask
+    missing_mask = wanted and "attention_mask" not in rows.columns
+    block = iter(_block(rows, main, fills, width, missing_mask))
     made: dict[str, Any] = {}
     for name, column in rows.columns.items():
         if isinstance(column, Ragged) and (name in fills or name == main):
-            made[name] = pad(
-                column,
-                fill=fills.get(name, 0),
-                width=width,
-                side=side,
-                indices=indices,
-                name=name,
-                sizes=sizes,
-            )
+            made[name] = out = next(block) if column.dtype.kind in "iu" else _empty(column, indices, width)
+            pad_into(out, column, indices, sizes, fill=fills.get(name, 0), side=side, name=name)
         elif name in how.fills and not isinstance(column, np.ndarray):
             made[name] = nested(column, indices, name).pad(fill=how.fills[name], width=width, side=side)
         else:
             made[name] = stack(column, indices, name)
-    wanted = "attention_mask" in names if how.attention_mask is None else how.attention_mask
-    if wanted and "attention_mask" not in made:
-        made["attention_mask"] = mask_of(sizes, width, side=side)
+    if missing_mask:
+        made["attention_mask"] = out = next(block)
+        pad_mask(sizes, out, side == "left")
     return made, sizes
+
+
+def _block(rows: Rows, main: str, fills: Collection[str], width: int, one_more: bool) -> NDArray[np.int64]:
+    """Return one block of memory, int64 `[K, B, T]`, for all padded columns of integers.
+
+    One allocation in place of K is given back to the next batch by the C library whole, where smaller ones
+    would be unmapped, and zeroed and mapped again page by page, which takes longer than to write them.
+    """
+    count = sum(
+        isinstance(column, Ragged) and column.dtype.kind in "iu" and (name in fills or name == main)
+        for name, column in rows.columns.items()
+    )
+    return np.empty((count + one_more, len(rows), width), np.int64)
+
+
+def _empty(column: Ragged, indices: Ints, width: int) -> NDArray[Any]:
+    return np.empty((len(indices), width), dtype=wide_dtype(column.dtype))
 
 
 def check_ids(rows: Rows, name: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
-from evenweave.kernels.pad import measure, pad_mask, pad_rows
+from evenweave.kernels.pad import measure, pad_rows
 from evenweave.ragged import Ragged, Side
 
 Ints = NDArray[np.int64]
@@ -31,7 +31,6 @@ def pad(
     side: Side = "right",
     indices: Ints | None = None,
     name: str = "column",
-    sizes: Ints | None = None,
 ) -> NDArray[Any]:
     """Gather rows of a column and pad them, in one pass over memory.
 
@@ -42,44 +41,42 @@ def pad(
         side: where the fill goes.
         indices: int64 `[B]`, the rows to take; default all.
         name: the column's name, for errors.
-        sizes: int64 `[B]`, the lengths the rows must have; default whatever they have.
 
     Returns:
-        `[B, T]`: int64 for integers, float32 for floating point, bool for booleans.
+        `[B, T]`: int64 for integers, float32 or float64 for floating point, bool for booleans.
 
     Raises:
-        DataError: a row is longer than `width`, or of another length than `sizes`; names row and column.
+        DataError: a row is longer than `width`; names row and column.
 
     >>> pad(Ragged([1, 2, 3], [0, 1, 3]), fill=0).tolist()
     [[1, 0], [2, 3]]
     """
     if indices is None:
         indices = np.arange(len(column))
-    if sizes is None:
-        sizes = np.empty(len(indices), np.int64)
-        longest = measure(column.offsets, indices, sizes)
-        width = longest if width is None else width
-    elif width is None:
-        width = int(sizes.max(initial=0))
+    sizes = np.empty(len(indices), np.int64)
+    longest = measure(column.offsets, indices, sizes)
+    width = longest if width is None else width
     out: NDArray[Any] = np.empty((len(indices), width), dtype=wide_dtype(column.dtype))
+    pad_into(out, column, indices, sizes, fill=fill, side=side, name=name)
+    return out
+
+
+def pad_into(
+    out: NDArray[Any], column: Ragged, indices: Ints, sizes: Ints, *, fill: Any, side: Side, name: str
+) -> None:
+    """`pad` into an array `[B, T]` that is there already."""
     row = pad_rows(column.values, column.offsets, indices, sizes, out, fill, side == "left")
     if row >= 0:
-        raise misfit(column, int(indices[row]), int(sizes[row]), width, row, name)
-    return out
-
-
-def mask_of(sizes: Ints, width: int, *, side: Side = "right") -> Ints:
-    """Return the attention mask int64 `[B, T]` of rows of these lengths."""
-    out = np.empty((len(sizes), width), np.int64)
-    pad_mask(sizes, out, side == "left")
-    return out
+        raise misfit(column, int(indices[row]), int(sizes[row]), out.shape[1], row, name)
 
 
 def wide_dtype(dtype: np.dtype[Any]) -> type[np.generic]:
     """Return the dtype in which a column of `dtype` reaches a model."""
     if dtype.kind in "iu":
         return np.int64
-    return np.float32 if dtype.kind == "f" else np.bool_
+    if dtype.kind == "f":
+        return np.float64 if dtype.itemsize == 8 else np.float32
+    return np.bool_
 
 
 def width_of(

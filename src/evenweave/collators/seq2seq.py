@@ -12,7 +12,7 @@ from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import Padding, check_ids, pad_columns, pad_token_id
 from evenweave.collators.raw import encode_pairs
-from evenweave.collators.rectangles import NO_LIMIT, pad, width_of
+from evenweave.collators.rectangles import NO_LIMIT, pad_into, width_of
 from evenweave.collators.truncation import truncate
 from evenweave.kernels.pad import measure
 from evenweave.rows import Rows, taken
@@ -108,18 +108,12 @@ class DataCollatorForSeq2Seq:
         fills = {"labels": self.label_pad_token_id, "decoder_attention_mask": 0}
         if "decoder_input_ids" in rows.columns:
             fills["decoder_input_ids"] = pad_token_id(tokenizer)
-        return {
-            name: pad(
-                column,
-                fill=fills[name],
-                width=longest if width is None else width,
-                side=tokenizer.padding_side,
-                indices=rows.indices,
-                name=name,
-                sizes=sizes,
-            )
-            for name, column in rows.columns.items()
-        }
+        shape = (len(rows), longest if width is None else width)
+        made = {name: np.empty(shape, np.int64) for name in rows.columns}
+        for name, out in made.items():
+            side = tokenizer.padding_side
+            pad_into(out, rows.columns[name], rows.indices, sizes, fill=fills[name], side=side, name=name)
+        return made
 
 
 def _all_none(column: Any, rows: Rows) -> bool:

@@ -55,13 +55,16 @@ def pad_rows(
         size = offsets[indices[i] + 1] - start
         if size != sizes[i] or size > width:
             return i
-        line = out[i]
+        # Loops over slices of known length compile to vector code; slice assignment checks for broadcasting
+        # in each row, and indices computed inside a loop for wrapping around.
+        source = values[start : start + size]
         first = width - size if left else 0
-        line[first : first + size] = values[start : start + size]
-        if left:
-            line[:first] = fill
-        else:
-            line[size:] = fill
+        body = out[i, first : first + size]
+        for j in range(size):
+            body[j] = source[j]
+        rest = out[i, :first] if left else out[i, size:]
+        for j in range(len(rest)):
+            rest[j] = fill
     return -1
 
 
@@ -70,13 +73,13 @@ def pad_mask(sizes: NDArray[np.int64], out: NDArray[Any], left: bool) -> None:
     """Write 1 where a row of `sizes[i]` values stands in `out` `[B, T]` and 0 where padding does."""
     width = out.shape[1]
     for i in range(len(sizes)):
-        line = out[i]
-        if left:
-            line[: width - sizes[i]] = 0
-            line[width - sizes[i] :] = 1
-        else:
-            line[: sizes[i]] = 1
-            line[sizes[i] :] = 0
+        first = width - sizes[i] if left else 0
+        body = out[i, first : first + sizes[i]]
+        for j in range(len(body)):
+            body[j] = 1
+        rest = out[i, :first] if left else out[i, sizes[i] :]
+        for j in range(len(rest)):
+            rest[j] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -94,7 +97,9 @@ def flat_rows(
         size = offsets[indices[i] + 1] - start
         if size != sizes[i]:
             return i
-        out[place : place + size] = values[start : start + size]
+        source, target = values[start : start + size], out[place : place + size]
+        for j in range(size):
+            target[j] = source[j]
         place += size
     return -1
 
