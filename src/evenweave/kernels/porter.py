@@ -49,7 +49,10 @@ _STEP_3 = [
     ("icate", "ic"), ("ative", ""), ("alize", "al"), ("iciti", "ic"), ("ical", "ic"), ("ful", ""),
     ("ness", ""),
 ]  # fmt: skip
-_STEP_4 = "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize".split()
+_STEP_4 = [
+    "al", "ance", "ence", "er", "ic", "able", "ible", "ant", "ement", "ment", "ent", "ion", "ou", "ism",
+    "ate", "iti", "ous", "ive", "ize",
+]  # fmt: skip
 
 _1A = _table([("sses", "ss", _ALWAYS), ("ies", "i", _ALWAYS), ("ss", "ss", _ALWAYS), ("s", "", _ALWAYS)])
 _2_BOTH = [(old, new, _POSITIVE) for old, new in _STEP_2]
@@ -88,7 +91,7 @@ def _tail(word: Any, size: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _classify(word: Any, size: int, consonant: Any) -> None:
-    """Write for each letter whether it is a consonant: not aeiou, and y only at the start or after a vowel."""
+    """Write for each letter whether it is a consonant; y is one at the start and after a vowel."""
     before = False
     for i in range(size):
         c = word[i]
@@ -102,7 +105,7 @@ def _classify(word: Any, size: int, consonant: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _measure(consonant: Any, size: int) -> int:
+def _measure(consonant: Any, size: int) -> Any:
     """Return m of [C](VC)^m[V]."""
     m = 0
     for i in range(1, size):
@@ -112,7 +115,7 @@ def _measure(consonant: Any, size: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _ends_cvc(word: Any, consonant: Any, size: int, dialect: int) -> bool:
+def _ends_cvc(word: Any, consonant: Any, size: int, dialect: int) -> Any:
     """Whether the stem ends consonant, vowel, consonant, the last not w, x or y."""
     if size == 2 and dialect == NLTK:
         return not consonant[0] and consonant[1]
@@ -123,22 +126,22 @@ def _ends_cvc(word: Any, consonant: Any, size: int, dialect: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _apply(word: Any, size: int, consonant: Any, rules: Any) -> int:
+def _apply(word: Any, size: int, consonant: Any, rules: Any) -> Any:
     """Apply the first rule whose suffix fits, if its condition holds; return the new length."""
     tail = _tail(word, size)
     for rule in range(len(rules)):
-        cut = np.int64(rules[rule, 2])
+        cut: Any = np.int64(rules[rule, 2])
         if tail & rules[rule, 1] != rules[rule, 0] or cut > size:
             continue
         stem = size - cut
         condition = rules[rule, 5]
         if condition != _ALWAYS:
             m = _measure(consonant, stem + 1 if condition == _POSITIVE_L else stem)
-            if m == 0 or (m == 1 and (condition == _ABOVE_ONE or condition == _ION)):
+            if m == 0 or (m == 1 and condition in (_ABOVE_ONE, _ION)):
                 return size
             if condition == _ION and word[stem - 1] != 115 and word[stem - 1] != 116:
                 return size
-        add = np.int64(rules[rule, 4])
+        add: Any = np.int64(rules[rule, 4])
         for i in range(add):
             word[stem + i] = np.uint8((rules[rule, 3] >> np.uint64(8 * (add - 1 - i))) & np.uint64(255))
         _classify(word, stem + add, consonant)
@@ -147,13 +150,13 @@ def _apply(word: Any, size: int, consonant: Any, rules: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _ends(word: Any, size: int, suffix: Any, length: int) -> bool:
+def _ends(word: Any, size: int, suffix: Any, length: int) -> Any:
     mask = (np.uint64(1) << np.uint64(8 * length)) - np.uint64(1)
     return size >= length and _tail(word, size) & mask == suffix
 
 
 @njit(cache=True, nogil=True)
-def _step_1b(word: Any, size: int, consonant: Any, dialect: int) -> int:
+def _step_1b(word: Any, size: int, consonant: Any, dialect: int) -> Any:
     """Past tense and gerund."""
     if dialect == NLTK and _ends(word, size, _IED, 3):
         return size - 1 if size == 4 else size - 2
@@ -199,7 +202,7 @@ def _step_1c(word: Any, size: int, consonant: Any, dialect: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def stem_word(word: Any, size: int, consonant: Any, dialect: int) -> int:
+def stem_word(word: Any, size: int, consonant: Any, dialect: int) -> Any:
     """Stem `word[:size]`, longer than 3, in place; return the stem's length, which is never greater.
 
     `consonant` is scratch, bool, at least as long.
@@ -243,7 +246,7 @@ def stem_word(word: Any, size: int, consonant: Any, dialect: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def stem_vocabulary(letters: Any, bounds: Any, vocabulary: int, dialect: int, stems: Any) -> int:
+def stem_vocabulary(letters: Any, bounds: Any, vocabulary: int, dialect: int, stems: Any) -> Any:
     """Number the stems of a vocabulary; words of up to 3 letters are their own stem.
 
     Args:

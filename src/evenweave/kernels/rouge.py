@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from evenweave.kernels.lcs import clear_masks, lcs_columns, mark_lcs, set_masks
+from evenweave.kernels.lcs import clear_masks, lcs_length, mark_long, mark_short, set_masks
 from evenweave.kernels.overlap import extend_ngrams, slots_for
 
 _LOW = np.int64(0xFFFFFFFF)
 
 
 @njit(cache=True, nogil=True)
-def localise(reference: Any, candidate: Any, pair: int, seen: Any, ours: Any, theirs: Any) -> int:
+def localise(reference: Any, candidate: Any, pair: int, seen: Any, ours: Any, theirs: Any) -> Any:
     """Number a reference's distinct tokens 0..L-1 in order of appearance and return L.
 
     Args:
@@ -41,9 +41,18 @@ def localise(reference: Any, candidate: Any, pair: int, seen: Any, ours: Any, th
 
 @njit(cache=True, nogil=True)
 def union_hits(
-    ours: Any, our_breaks: Any, base: int, theirs: Any, their_breaks: Any, their_base: int,
-    masks: Any, columns: Any, tokens: Any, marked: Any, left: Any
-) -> int:  # fmt: skip
+    ours: Any,
+    our_breaks: Any,
+    our_first: int,
+    our_last: int,
+    our_base: int,
+    theirs: Any,
+    their_breaks: Any,
+    masks: Any,
+    columns: Any,
+    marked: Any,
+    left: Any,
+) -> Any:
     """Return the summary-level hits (Lin 2004, section 3.2) as rouge_score and ROUGE-1.5.5 count them.
 
     For each reference sentence the subsequences with all candidate sentences are united; a token counts
@@ -51,29 +60,30 @@ def union_hits(
 
     Args:
         ours, theirs: local ids of the reference and of the candidate.
-        our_breaks, their_breaks: where sentences begin, counted from `base` and `their_base`.
-        masks: uint64 scratch, clear; columns, tokens, marked: scratch.
-        left: int32 `[L]`, how often both texts have each token; used up.
+        our_breaks: where sentences begin, counted from `our_base`; those of this reference are
+            `our_first..our_last - 1`. their_breaks: int64, bounds of the candidate's sentences in `theirs`.
+        masks: uint64 scratch, clear; columns, marked: scratch.
+        left: int32, how often both texts have each token; used up.
     """
     hits = 0
-    for sentence in range(len(our_breaks)):
-        first = our_breaks[sentence] - base
-        last = our_breaks[sentence + 1] - base if sentence + 1 < len(our_breaks) else len(ours)
-        reference = ours[first:last]
+    for sentence in range(our_first, our_last):
+        first = our_breaks[sentence] - our_base
+        last = our_breaks[sentence + 1] - our_base if sentence + 1 < our_last else len(ours)
         size = last - first
         words = (size + 63) >> 6
-        set_masks(reference, masks, words)
+        set_masks(ours, first, last, masks, words)
         marked[:words] = 0
-        for other in range(len(their_breaks)):
-            start = their_breaks[other] - their_base
-            stop = their_breaks[other + 1] - their_base if other + 1 < len(their_breaks) else len(theirs)
-            used, length = lcs_columns(size, theirs[start:stop], masks, words, columns, tokens, True)
-            if length:
-                mark_lcs(size, used, masks, words, columns, tokens, marked)
-        clear_masks(reference, masks, words)
+        for other in range(len(their_breaks) - 1):
+            start, stop = their_breaks[other], their_breaks[other + 1]
+            if words == 1:
+                marked[0] |= mark_short(size, theirs, start, stop, masks, columns)
+            else:
+                mark_long(size, theirs, start, stop, masks, words, columns, marked)
+        clear_masks(ours, first, last, masks, words)
         for i in range(size):
-            if (marked[i >> 6] >> np.uint64(i & 63)) & np.uint64(1) and left[reference[i]] > 0:
-                left[reference[i]] -= 1
+            token = ours[first + i]
+            if (marked[i >> 6] >> np.uint64(i & 63)) & np.uint64(1) and left[token] > 0:
+                left[token] -= 1
                 hits += 1
     return hits
 
@@ -102,13 +112,13 @@ def rouge_counts(
     theirs_all = np.empty(longest, dtype=np.int32)
     counts = np.zeros(longest, dtype=np.int32)
     left_all = np.zeros(longest, dtype=np.int32)
-    tokens = np.empty(longest, dtype=np.int32)
+    bounds = np.empty(longest + 1, dtype=np.int64)
     heads = np.empty(longest, dtype=np.int64)
     tails = np.empty(longest, dtype=np.int64)
     keys = np.empty(slots_for(longest), dtype=np.int64)
     gram_counts = np.empty(len(keys), dtype=np.int64)
-    masks = np.zeros(longest, dtype=np.uint64)
-    columns = np.empty(longest, dtype=np.uint64)
+    masks = np.zeros(longest + 1, dtype=np.uint64)
+    columns = np.empty(longest + 1, dtype=np.uint64)
     marked = np.zeros((longest >> 6) + 1, dtype=np.uint64)
     kinds = len(orders)
     top = orders[kinds - 1] if kinds else 0
@@ -155,35 +165,37 @@ def rouge_counts(
         if not (lcs or union):
             continue
         words = (m + 63) >> 6
-        if len(masks) < local * words:
-            masks = np.zeros(local * words, dtype=np.uint64)
-        our_breaks = breaks[break_offsets[r] : break_offsets[r + 1]]
-        their_breaks = breaks[break_offsets[p] : break_offsets[p + 1]]
+        if len(masks) < (local + 1) * words:
+            masks = np.zeros((local + 1) * words, dtype=np.uint64)
+        our_first, our_last = break_offsets[r], break_offsets[r + 1]
+        their_first, their_last = break_offsets[p], break_offsets[p + 1]
         # One sentence each: the subsequence is its own union, and no longer than the counts allow.
-        flat = len(our_breaks) == 1 and len(their_breaks) == 1
-        if len(columns) < words:
-            columns = np.empty(words, dtype=np.uint64)
+        flat = our_last - our_first == 1 and their_last - their_first == 1
         if lcs or (union and flat):
-            set_masks(ours, masks, words)
-            _, length = lcs_columns(m, theirs, masks, words, columns, tokens, False)
-            clear_masks(ours, masks, words)
+            set_masks(ours, 0, m, masks, words)
+            length = lcs_length(m, theirs, masks, words, columns)
+            clear_masks(ours, 0, m, masks, words)
             if lcs:
                 hits[pair, kinds] = length
             if union and flat:
                 hits[pair, kinds + 1] = length
         if union and not flat:
-            if len(columns) < n * words:
-                columns = np.empty(n * words, dtype=np.uint64)
+            if len(columns) < (n + 1) * words:
+                columns = np.empty((n + 1) * words, dtype=np.uint64)
+            sentences = their_last - their_first
+            for sentence in range(sentences):
+                bounds[sentence] = breaks[their_first + sentence] - offsets[p]
+            bounds[sentences] = n
             hits[pair, kinds + 1] = union_hits(
                 ours,
-                our_breaks,
+                breaks,
+                our_first,
+                our_last,
                 offsets[r],
                 theirs,
-                their_breaks,
-                offsets[p],
+                bounds[: sentences + 1],
                 masks,
                 columns,
-                tokens,
                 marked,
                 left_all,
             )

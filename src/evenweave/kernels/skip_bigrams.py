@@ -23,7 +23,7 @@ def _chain(tokens: Any, heads: Any, nexts: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def shared_skip_bigrams(ours: Any, theirs: Any, local: int, skip: int) -> int:
+def shared_skip_bigrams(ours: Any, theirs: Any, local: int, skip: int) -> Any:
     """Return how many skip-bigrams the rows share, each counted as often as both have it.
 
     Args:

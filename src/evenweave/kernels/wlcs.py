@@ -9,7 +9,7 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def wlcs(reference: Any, candidate: Any, weights: Any) -> float:
+def wlcs(reference: Any, candidate: Any, weights: Any) -> Any:
     """Return the score of the paper's table.
 
     Args:

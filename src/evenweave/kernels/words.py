@@ -36,16 +36,17 @@ _K = np.uint8(CODES[ord("k")])
 
 
 @njit(cache=True, nogil=True)
-def same_bytes(data: Any, first: int, second: int, size: int) -> bool:
+def same_bytes(data: Any, first: int, second: int, size: int) -> Any:
     """Whether `data` holds the same `size` bytes at two places."""
-    for i in range(size):
+    for i in range(size):  # noqa: SIM110 - a generator does not compile
         if data[first + i] != data[second + i]:
             return False
     return True
 
 
-@njit(cache=True, nogil=True)
-def intern_word(key: Any, size: int, letters: Any, bounds: Any, table: Any, vocabulary: int) -> int:
+# Inlined, for a call would count the references of its four arrays.
+@njit(cache=True, nogil=True, inline="always")
+def intern_word(key: Any, size: int, letters: Any, bounds: Any, table: Any, vocabulary: int) -> Any:
     """Return the id of the word whose letters lie at the end of the vocabulary's, adding it if it is new.
 
     Args:
@@ -92,14 +93,17 @@ def grown(table: Any) -> Any:
     return bigger
 
 
+# What `_split_some` stopped at: the text, the byte, the words, lines and vocabulary so far, and whether the
+# next word begins a line.
+_TEXT, _AT, _WORDS, _LINES, _VOCABULARY, _FRESH = 0, 1, 2, 3, 4, 5
+
+
 @njit(cache=True, nogil=True)
 def split_words(
     data: Any,
     offsets: Any,
-    table: Any,
     letters: Any,
     bounds: Any,
-    vocabulary: int,
     ids: Any,
     word_offsets: Any,
     breaks: Any,
@@ -110,66 +114,102 @@ def split_words(
 
     Args:
         data: uint8, the texts' UTF-8; offsets: int64 `[B + 1]`, where each text begins.
-        table, letters, bounds, vocabulary: the words known so far, as in `intern_word`; `letters` and
-            `bounds` with room for all that may come.
+        letters: uint8 `[bytes]`, receives the letters of the distinct words; bounds: int64, receives where
+            each begins, with room for one entry more than there are words.
         ids: int32, receives the N word ids; word_offsets: int64 `[B + 1]`, receives their bounds by text.
         breaks: int64, receives the index (into `ids`) of each sentence's first word;
         break_offsets: int64 `[B + 1]`, receives the bounds of `breaks` by text.
         fold: whether the two characters beyond ASCII that lower-case to ASCII do; else they cut.
 
     Returns:
-        The table, which may have grown, and the number of words known now.
+        The number of distinct words.
     """
-    words = 0
-    lines = 0
+    state = np.zeros(6, dtype=np.int64)
+    state[_AT] = offsets[0]
+    state[_FRESH] = 1
+    bounds[0] = 0
+    word_offsets[0] = 0
+    break_offsets[0] = 0
+    table = np.zeros(1 << 13, dtype=np.uint64)
+    # Two loops, because a table replaced inside the hot one would be reference-counted at every word.
+    while state[_TEXT] < len(offsets) - 1:
+        _split_some(
+            data, offsets, table, letters, bounds, ids, word_offsets, breaks, break_offsets, fold, state
+        )
+        if state[_TEXT] < len(offsets) - 1:
+            table = grown(table)
+    return state[_VOCABULARY]
+
+
+@njit(cache=True, nogil=True)
+def _split_some(
+    data: Any,
+    offsets: Any,
+    table: Any,
+    letters: Any,
+    bounds: Any,
+    ids: Any,
+    word_offsets: Any,
+    breaks: Any,
+    break_offsets: Any,
+    fold: bool,
+    state: Any,
+) -> Any:
+    """Go on from `state` until the table is half full or the texts end."""
+    text, at = state[_TEXT], state[_AT]
+    words, lines, vocabulary = state[_WORDS], state[_LINES], state[_VOCABULARY]
+    fresh = state[_FRESH] != 0
     room = len(table) >> 2
-    for text in range(len(offsets) - 1):
-        word_offsets[text] = words
-        break_offsets[text] = lines
-        fresh_line = True
-        start = bounds[vocabulary]
-        size = 0
-        key = np.uint64(0)
-        at = offsets[text]
-        end = offsets[text + 1]
-        while at <= end:
-            # One step behind the end cuts the last word off.
-            byte = data[at] if at < end else np.uint8(0)
-            at += 1
-            code = CODES[byte]
-            cut = False
-            if code == 0 and fold:
-                if byte == 0xE2 and at + 1 < end and data[at] == 0x84 and data[at + 1] == 0xAA:
-                    code = _K
-                    at += 2
-                elif byte == 0xC4 and at < end and data[at] == 0xB0:
-                    code = _I
-                    at += 1
-                    cut = True
-            if code:
-                letters[start + size] = LETTERS[code]
-                key = key * _BASE + np.uint64(code)
-                size += 1
-                if not cut:
-                    continue
-            if size:
-                if fresh_line:
-                    breaks[lines] = words
-                    lines += 1
-                    fresh_line = False
-                word = intern_word(key, size, letters, bounds, table, vocabulary)
-                ids[words] = word
-                words += 1
-                if word == vocabulary:
-                    vocabulary += 1
-                    start = bounds[vocabulary]
-                    if vocabulary >= room:
-                        table = grown(table)
-                        room = len(table) >> 2
-                size = 0
-                key = np.uint64(0)
-            if byte == NEWLINE:
-                fresh_line = True
-    word_offsets[len(offsets) - 1] = words
-    break_offsets[len(offsets) - 1] = lines
-    return table, vocabulary
+    start = bounds[vocabulary]
+    size = 0
+    key = np.uint64(0)
+    end = offsets[text + 1]
+    while True:
+        # One step behind the end cuts the last word off.
+        byte = data[at] if at < end else np.uint8(0)
+        at += 1
+        code = CODES[byte]
+        cut = False
+        if code == 0 and fold:
+            if byte == 0xE2 and at + 1 < end and data[at] == 0x84 and data[at + 1] == 0xAA:
+                code = _K
+                at += 2
+            elif byte == 0xC4 and at < end and data[at] == 0xB0:
+                code = _I
+                at += 1
+                cut = True
+        if code:
+            letters[start + size] = LETTERS[code]
+            key = key * _BASE + np.uint64(code)
+            size += 1
+            if not cut:
+                continue
+        if size:
+            if fresh:
+                breaks[lines] = words
+                lines += 1
+                fresh = False
+            word = intern_word(key, size, letters, bounds, table, vocabulary)
+            ids[words] = word
+            words += 1
+            size = 0
+            key = np.uint64(0)
+            if word == vocabulary:
+                vocabulary += 1
+                start = bounds[vocabulary]
+        if byte == NEWLINE:
+            fresh = True
+        if at > end:
+            text += 1
+            word_offsets[text] = words
+            break_offsets[text] = lines
+            fresh = True
+            at = end
+            if text == len(offsets) - 1:
+                break
+            end = offsets[text + 1]
+        if vocabulary >= room:
+            break
+    state[_TEXT], state[_AT] = text, at
+    state[_WORDS], state[_LINES], state[_VOCABULARY] = words, lines, vocabulary
+    state[_FRESH] = fresh

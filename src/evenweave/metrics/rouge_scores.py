@@ -92,18 +92,18 @@ class _Counts:
     def of(self, variant: RougeType) -> tuple[Ints, Ints, Ints]:
         """Return hits, and how many there were to hit in the predictions and in the references."""
         if variant.kind == "L":
-            return self.lcs, *self.lengths
+            return self.lcs, self.lengths[0], self.lengths[1]
         if variant.kind == "Lsum":
-            return self.union, *self.sentence_lengths
+            return self.union, self.sentence_lengths[0], self.sentence_lengths[1]
         if variant.kind == "N":
             totals = [np.maximum(length - variant.number + 1, 0) for length in self.lengths]
-            return self.ngrams[self.orders.index(variant.number)], *totals
+            return self.ngrams[self.orders.index(variant.number)], totals[0], totals[1]
         hits = self.pairs[:, self.skips.index(variant.number)]
         totals = [_skip_bigrams(length, variant.number) for length in self.lengths]
         if variant.kind == "SU":
             hits = hits + self.ngrams[0]
             totals = [total + length for total, length in zip(totals, self.lengths, strict=True)]
-        return hits, *totals
+        return hits, totals[0], totals[1]
 
 
 def _run(

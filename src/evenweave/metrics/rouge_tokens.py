@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.kernels.porter import NLTK, PERL, stem_vocabulary, stem_word
 from evenweave.errors import ArgumentError, DataError
+from evenweave.kernels.porter import NLTK, PERL, stem_vocabulary, stem_word
 from evenweave.kernels.words import split_words
 from evenweave.metrics.rouge_inputs import Pairs, strings, utf8
 from evenweave.metrics.rouge_unicode import unicode_words
@@ -42,7 +44,7 @@ class Tokens:
         return np.diff(self.offsets)
 
     def grouped(self, groups: NDArray[np.int64]) -> Tokens:
-        """Join texts, each a sentence, into texts of several: text i of the result is `groups[i]:groups[i + 1]`."""
+        """Join texts, each a sentence, into texts of several: text i becomes `groups[i]:groups[i + 1]`."""
         filled = self.lengths > 0
         sentences = np.concatenate([[0], np.cumsum(filled)])
         return Tokens(
@@ -117,21 +119,9 @@ def ascii_tokens(texts: Ragged, *, stemmer: int | None, fold: bool) -> Tokens:
     breaks = np.empty(room, dtype=np.int64)
     break_offsets = np.empty(count + 1, dtype=np.int64)
     letters = np.empty(len(data) + 8, dtype=np.uint8)
-    bounds = np.zeros(room + 2, dtype=np.int64)
-    table = np.zeros(1 << 13, dtype=np.uint64)
-    _, vocabulary = split_words(
-        data,
-        texts.offsets - texts.offsets[0],
-        table,
-        letters,
-        bounds,
-        0,
-        ids,
-        offsets,
-        breaks,
-        break_offsets,
-        fold,
-    )
+    bounds = np.empty(room + 2, dtype=np.int64)
+    starts = texts.offsets - texts.offsets[0]
+    vocabulary = split_words(data, starts, letters, bounds, ids, offsets, breaks, break_offsets, fold)
     ids = ids[: offsets[-1]]
     if stemmer is not None:
         stems = np.empty(vocabulary, dtype=np.int32)

@@ -46,7 +46,9 @@ def unicode_words(text: str) -> list[str]:
 def _pattern() -> re.Pattern[str]:
     """Build the pattern of one token from this Python's Unicode database (takes a tenth of a second)."""
     single = {code for first, last in _SINGLE for code in range(first, last + 1)}
-    marks, parts, singles = [], [], []
+    marks: list[int] = []
+    parts: list[int] = []
+    singles: list[int] = []
     for code in range(sys.maxunicode + 1):
         major = unicodedata.category(chr(code))[0]
         if major == "M":
