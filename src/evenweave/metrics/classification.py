@@ -1,0 +1,310 @@
+"""Accuracy, precision, recall, F1, Matthews correlation and exact match, equal to scikit-learn's.
+
+Arguments and result keys are evaluate's. Counts of labels are the statistics, so that each of these can be
+streamed, merged and given an interval.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave._version import __version__
+from evenweave.errors import ArgumentError
+from evenweave.metrics.base import Rows
+from evenweave.metrics.entities_scores import divided, prf, zero_value
+from evenweave.metrics.labels import Label, counts_of, label_rows, label_totals
+
+Average = Literal["binary", "micro", "macro", "weighted"]
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of rows whose label is right (`normalize=False`: their number).
+
+    >>> from evenweave.metrics import load
+    >>> load("accuracy").compute(predictions=[1, 0, 1], references=[1, 1, 1])
+    {'accuracy': 0.6666666666666666}
+    """
+
+    normalize: bool = True
+    sample_weight: Sequence[float] | None = None
+
+    name = "accuracy"
+    score_settings = frozenset({"normalize"})
+
+    def __post_init__(self) -> None:
+        _freeze(self, "sample_weight")
+
+    @property
+    def signature(self) -> str:
+        """`accuracy|normalize:yes|version:...`."""
+        return _signature(self, normalize="yes" if self.normalize else "no")
+
+    def rows(self, predictions: Any, references: Any) -> Rows:
+        """Return the label counts of each row."""
+        return label_rows(predictions, references, _tuple(self.sample_weight))
+
+    def totals(self, predictions: Any, references: Any) -> dict[str, float]:
+        """Return the sums of `rows`."""
+        return label_totals(predictions, references, _tuple(self.sample_weight))
+
+    def score(self, totals: dict[str, Any]) -> Result:
+        """Return `accuracy`; NaN without rows."""
+        both, gold, _ = _sums(totals)
+        return {"accuracy": divided(both, gold, math.nan) if self.normalize else both}
+
+    def score_many(self, totals: dict[str, NDArray[Any]]) -> Result:
+        """Return `accuracy` of many resamples."""
+        return self.score(totals)
+
+
+@dataclass(frozen=True)
+class PrecisionRecallF1:
+    """One of precision, recall and F1 of labels.
+
+    Attributes:
+        name: which of them.
+        average: binary (the score of `pos_label`), micro, macro, weighted by gold rows, or None: a list, one
+            a label in sorted order.
+        pos_label: of the binary average.
+        labels: the labels averaged over; default all that occur.
+        zero_division: what a ratio with nothing to divide by counts, 0 ("warn" is 0 too) or 1.
+        sample_weight: one weight a row; all rows must then be given at once.
+    """
+
+    name: Literal["precision", "recall", "f1"]
+    average: Average | None = "binary"
+    pos_label: Label = 1
+    labels: Sequence[Label] | None = None
+    zero_division: Literal["warn", 0, 1] = 0
+    sample_weight: Sequence[float] | None = None
+
+    score_settings = frozenset({"average", "pos_label", "labels", "zero_division"})
+
+    def __post_init__(self) -> None:
+        _freeze(self, "labels")
+        _freeze(self, "sample_weight")
+        zero_value(self.zero_division)
+        if self.average not in ("binary", "micro", "macro", "weighted", None):
+            raise ArgumentError(
+                f"average: {self.average!r}; give 'binary', 'micro', 'macro', 'weighted' or None"
+            )
+
+    @property
+    def signature(self) -> str:
+        """`f1|average:macro|zero:0|version:...`."""
+        told: dict[str, object] = {"average": self.average or "none"}
+        if self.average == "binary":
+            told["pos"] = self.pos_label
+        if self.labels is not None:
+            told["labels"] = ",".join(map(str, self.labels))
+        return _signature(self, **told, zero=f"{zero_value(self.zero_division):g}")
+
+    def rows(self, predictions: Any, references: Any) -> Rows:
+        """Return the label counts of each row."""
+        return label_rows(predictions, references, _tuple(self.sample_weight))
+
+    def totals(self, predictions: Any, references: Any) -> dict[str, float]:
+        """Return the sums of `rows`."""
+        return label_totals(predictions, references, _tuple(self.sample_weight))
+
+    def score(self, totals: dict[str, Any]) -> Result:
+        """Return the score under the metric's name."""
+        return {self.name: self._of(counts_of(totals))}
+
+    def score_many(self, totals: dict[str, NDArray[Any]]) -> Result:
+        """Return the score of many resamples."""
+        return self.score(totals)
+
+    def _of(self, counts: dict[Label, tuple[Any, Any, Any]]) -> Any:
+        zero = zero_value(self.zero_division)
+        which = ("precision", "recall", "f1").index(self.name)
+        if self.average == "binary":
+            self._check_binary(counts)
+            return prf(*counts.get(self.pos_label, (0, 0, 0)), zero)[which]
+        chosen = (
+            counts if self.labels is None else {label: counts.get(label, (0, 0, 0)) for label in self.labels}
+        )
+        if self.average == "micro":
+            both, gold, predicted = (sum(three[i] for three in chosen.values()) for i in range(3))
+            return prf(both, gold, predicted, zero)[which]
+        scores = [prf(*three, zero)[which] for three in chosen.values()]
+        if self.average is None:
+            return scores
+        if self.average == "weighted":
+            weights = [three[1] for three in chosen.values()]
+        elif self.labels is None:
+            # In a resample that lacks a label, the mean is over the others.
+            weights = [((three[1] + three[2]) > 0) * 1 for three in chosen.values()]
+        else:
+            weights = [1] * len(chosen)
+        weighted = sum(score * weight for score, weight in zip(scores, weights, strict=True))
+        return divided(weighted, sum(weights), zero)
+
+    def _check_binary(self, counts: dict[Label, tuple[Any, Any, Any]]) -> None:
+        if len(counts) > 2:
+            raise ArgumentError(
+                f"average: 'binary' for {len(counts)} labels; give 'micro', 'macro' or 'weighted'"
+            )
+        if counts and self.pos_label not in counts and len(counts) == 2:
+            raise ArgumentError(
+                f"pos_label: {self.pos_label!r} is not among the labels {sorted(counts, key=str)}"
+            )
+
+
+def precision() -> PrecisionRecallF1:
+    """Share of the rows predicted to have a label that have it."""
+    return PrecisionRecallF1("precision")
+
+
+def recall() -> PrecisionRecallF1:
+    """Share of the rows that have a label that are predicted to have it."""
+    return PrecisionRecallF1("recall")
+
+
+def f1() -> PrecisionRecallF1:
+    """Harmonic mean of precision and recall."""
+    return PrecisionRecallF1("f1")
+
+
+@dataclass(frozen=True)
+class MatthewsCorrelation:
+    """Matthews correlation of any number of labels (Gorodkin 2004, "Comparing two K-category assignments").
+
+    Zero where either side has one label only.
+    """
+
+    sample_weight: Sequence[float] | None = None
+
+    name = "matthews_correlation"
+
+    def __post_init__(self) -> None:
+        _freeze(self, "sample_weight")
+
+    @property
+    def signature(self) -> str:
+        """`matthews_correlation|version:...`."""
+        return _signature(self)
+
+    def rows(self, predictions: Any, references: Any) -> Rows:
+        """Return the label counts of each row."""
+        return label_rows(predictions, references, _tuple(self.sample_weight))
+
+    def totals(self, predictions: Any, references: Any) -> dict[str, float]:
+        """Return the sums of `rows`."""
+        return label_totals(predictions, references, _tuple(self.sample_weight))
+
+    def score(self, totals: dict[str, Any]) -> Result:
+        """Return `matthews_correlation`, from -1 to 1."""
+        counts = list(counts_of(totals).values())
+        # Floats, as squares of large counts overflow 64 bits when multiplied.
+        both, gold, predicted = (sum((three[i] * 1.0 for three in counts), 0.0) for i in range(3))
+        covariance = both * gold - sum((three[1] * 1.0 * three[2] for three in counts), 0.0)
+        of_gold = gold * gold - sum((three[1] * 1.0 * three[1] for three in counts), 0.0)
+        of_predicted = gold * predicted - sum((three[2] * 1.0 * three[2] for three in counts), 0.0)
+        return {"matthews_correlation": divided(covariance, np.sqrt(of_gold * of_predicted), 0.0)}
+
+    def score_many(self, totals: dict[str, NDArray[Any]]) -> Result:
+        """Return the score of many resamples."""
+        return self.score(totals)
+
+
+@dataclass(frozen=True)
+class ExactMatch:
+    """Share of strings that are the reference, after what is told to be ignored is taken out of both.
+
+    Attributes:
+        regexes_to_ignore: patterns whose matches are removed first.
+        ignore_case, ignore_punctuation, ignore_numbers: compare lower-cased; without ASCII punctuation;
+            without ASCII digits.
+    """
+
+    regexes_to_ignore: Sequence[str] | None = None
+    ignore_case: bool = False
+    ignore_punctuation: bool = False
+    ignore_numbers: bool = False
+
+    name = "exact_match"
+
+    def __post_init__(self) -> None:
+        _freeze(self, "regexes_to_ignore")
+
+    @property
+    def signature(self) -> str:
+        """`exact_match|case:mixed|punctuation:kept|numbers:kept|version:...`."""
+        told = {
+            "case": "lower" if self.ignore_case else "mixed",
+            "punctuation": "ignored" if self.ignore_punctuation else "kept",
+            "numbers": "ignored" if self.ignore_numbers else "kept",
+        }
+        if self.regexes_to_ignore:
+            told["ignored"] = ",".join(self.regexes_to_ignore)
+        return _signature(self, **told)
+
+    def rows(self, predictions: Any, references: Any) -> Rows:
+        """Return a 1 for each row and a 1 for each that matches."""
+        if references is None:
+            raise ArgumentError("references: none given; an exact match needs something to match")
+        pairs = zip(self._cleaned(predictions), self._cleaned(references), strict=True)
+        same = np.fromiter((a == b for a, b in pairs), dtype=np.int64, count=len(predictions))
+        return Rows(("rows", "same"), np.stack([np.ones_like(same), same], axis=1))
+
+    def score(self, totals: dict[str, Any]) -> Result:
+        """Return `exact_match`, a fraction."""
+        return {"exact_match": divided(totals.get("same", 0), totals.get("rows", 0), math.nan)}
+
+    def score_many(self, totals: dict[str, NDArray[Any]]) -> Result:
+        """Return the score of many resamples."""
+        return self.score(totals)
+
+    def _cleaned(self, column: Any) -> list[Any]:
+        rows = column.to_pylist() if hasattr(column, "to_pylist") else list(column)
+        removed = (string.punctuation if self.ignore_punctuation else "") + (
+            string.digits if self.ignore_numbers else ""
+        )
+        table = str.maketrans("", "", removed)
+        patterns = [re.compile(pattern) for pattern in self.regexes_to_ignore or ()]
+        if not (patterns or removed or self.ignore_case):
+            return rows
+        cleaned = []
+        for row in rows:
+            text = str(row)
+            for pattern in patterns:
+                text = pattern.sub("", text)
+            cleaned.append((text.lower() if self.ignore_case else text).translate(table))
+        return cleaned
+
+
+def _sums(totals: dict[str, Any]) -> tuple[Any, Any, Any]:
+    counts = counts_of(totals)
+    both, gold, predicted = (sum(three[i] for three in counts.values()) for i in range(3))
+    return both, gold, predicted
+
+
+def _signature(statistic: Any, **told: object) -> str:
+    if getattr(statistic, "sample_weight", None) is not None:
+        told["weighted"] = "yes"
+    return "|".join(
+        [statistic.name, *(f"{key}:{value}" for key, value in told.items()), f"version:{__version__}"]
+    )
+
+
+def _freeze(statistic: Any, name: str) -> None:
+    """Keep a list as a tuple, so that equal settings compare equal."""
+    value = getattr(statistic, name)
+    if value is not None:
+        plain = value.tolist() if hasattr(value, "tolist") else value
+        object.__setattr__(statistic, name, (plain,) if isinstance(plain, str) else tuple(plain))
+
+
+def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(values)

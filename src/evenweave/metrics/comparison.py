@@ -1,0 +1,152 @@
+"""Is one system better than another, or lucky on these rows? Paired tests for any metric.
+
+Both tests follow sacrebleu's definitions (its `significance.py`, after Koehn 2004 and Riezler and Maxwell
+2005); the rows are resampled as integers or float64, not float32, and by draws that depend on the seed
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.errors import ArgumentError
+from evenweave.metrics.metric import Metric
+from evenweave.metrics.numbers import flatten, is_number
+from evenweave.metrics.registry import load
+from evenweave.metrics.resample import check_resamples, interval
+from evenweave.metrics.sample import Sample
+
+Test = Literal["bootstrap", "randomisation"]
+Result = dict[str, Any]
+
+
+def compare(
+    metric: str | Metric,
+    references: Any,
+    *systems: Any,
+    test: Test = "bootstrap",
+    resamples: int | None = None,
+    seed: int = 0,
+    confidence: float = 0.95,
+    **settings: Any,
+) -> Result:
+    """Score systems on the same rows and test each against the first.
+
+    Args:
+        metric: a name `load` knows, or a metric, your own functions included.
+        references: rows of data, as for `Metric.compute`.
+        systems: each system's predictions, the baseline first; or one dict of name to predictions.
+        test: "bootstrap", paired bootstrap resampling: p is the share of resamples whose difference, less
+            the mean difference, exceeds the real one. "randomisation", paired approximate randomisation:
+            p is the share of trials, in which each row's two outputs change places by the toss of a coin,
+            whose difference exceeds the real one.
+        resamples: resamples or trials; default 1000 for the bootstrap, 10000 for randomisation.
+        seed: which draws.
+        confidence: level of the intervals.
+        **settings: settings of the metric.
+
+    Returns:
+        `metric`, `signature`, `test`, `resamples`, `seed`, `confidence` and `systems`: name to key of the
+        metric's result (nested keys joined by a dot) to `score`, `mean` and `interval` of the resampled
+        scores (bootstrap) and, for all but the first system, `difference` (to the first) and `p_value`.
+
+    Raises:
+        ArgumentError: fewer than two systems, or systems of different lengths.
+
+    >>> found = compare("accuracy", [1, 0, 1, 1], [1, 0, 1, 1], [0, 1, 0, 1], seed=1)
+    >>> found["systems"]["system 2"]["accuracy"]["difference"]
+    -0.75
+    """
+    if test not in ("bootstrap", "randomisation"):
+        raise ArgumentError(f"test: {test!r}; give 'bootstrap' or 'randomisation'")
+    draws = resamples if resamples is not None else 1000 if test == "bootstrap" else 10_000
+    check_resamples(draws, confidence)
+    scorer = (load(metric) if isinstance(metric, str) else metric).with_settings(**settings)
+    samples = _samples(scorer, references, _named(systems))
+    first = next(iter(samples.values()))
+    scores = {name: _numbers(sample.score()) for name, sample in samples.items()}
+    resampled = (
+        {name: _arrays(sample.bootstrap(resamples=draws, seed=seed)) for name, sample in samples.items()}
+        if test == "bootstrap"
+        else {}
+    )
+    base, *others = samples
+    table: dict[str, dict[str, Result]] = {base: _described(scores[base], resampled.get(base), confidence)}
+    for name in others:
+        table[name] = _described(scores[name], resampled.get(name), confidence)
+        if test == "bootstrap":
+            pairs = (resampled[base], resampled[name])
+        else:
+            mine, theirs = first.exchange(samples[name], resamples=draws, seed=seed)
+            pairs = (_arrays(mine), _arrays(theirs))
+        for key, entry in table[name].items():
+            if key not in scores[base] or key not in pairs[0] or key not in pairs[1]:
+                continue
+            entry["difference"] = entry["score"] - scores[base][key]
+            entry["p_value"] = _p_value(pairs[0][key], pairs[1][key], entry["difference"], test)
+    return {
+        "metric": scorer.name,
+        "signature": scorer.signature,
+        "test": test,
+        "resamples": draws,
+        "seed": seed,
+        "confidence": confidence,
+        "systems": table,
+    }
+
+
+def _p_value(base: NDArray[Any], system: NDArray[Any], difference: float, test: Test) -> float:
+    with np.errstate(invalid="ignore"):  # infinite scores differ by NaN, which exceeds nothing
+        gaps = np.abs(system - base)
+        if test == "bootstrap":
+            gaps = gaps - gaps.mean()
+        beyond = int((gaps > abs(difference)).sum())
+    # One more on both sides: the real outcome is one of the possible ones (Noreen 1989).
+    return (beyond + 1) / (len(gaps) + 1)
+
+
+def _described(
+    scores: dict[str, float], resampled: dict[str, Any] | None, confidence: float
+) -> dict[str, Result]:
+    table: dict[str, Result] = {key: {"score": score} for key, score in scores.items()}
+    for key, values in (resampled or {}).items():
+        if key in table:
+            with np.errstate(invalid="ignore"):
+                table[key]["mean"] = float(values.mean())
+            table[key]["interval"] = interval(values, confidence)
+    return table
+
+
+def _named(systems: tuple[Any, ...]) -> dict[str, Any]:
+    if len(systems) == 1 and isinstance(systems[0], Mapping):
+        named = {str(name): predictions for name, predictions in systems[0].items()}
+    else:
+        named = {f"system {index}": predictions for index, predictions in enumerate(systems, start=1)}
+    if len(named) < 2:
+        raise ArgumentError(f"systems: {len(named)} given; a comparison needs two or more")
+    return named
+
+
+def _samples(metric: Metric, references: Any, systems: dict[str, Any]) -> dict[str, Sample]:
+    if hasattr(references, "__next__"):
+        references = list(references)
+    samples = {}
+    for name, predictions in systems.items():
+        samples[name] = metric.sample_of(predictions, references)
+    sizes = {len(sample) for sample in samples.values()}
+    if len(sizes) > 1:
+        shown = ", ".join(f"{name} has {len(sample)}" for name, sample in samples.items())
+        raise ArgumentError(f"systems: not of one length ({shown}); score them on the same rows")
+    return samples
+
+
+def _numbers(result: Result) -> dict[str, float]:
+    return {key: value for key, value in flatten(result) if is_number(value)}
+
+
+def _arrays(result: Result) -> dict[str, Any]:
+    return {key: np.asarray(value) for key, value in flatten(result)}

@@ -1,0 +1,141 @@
+"""Columns of labels -> counts of each label: the statistics behind every classification score.
+
+Shape legend: n rows, L distinct labels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.errors import ArgumentError, DataError
+from evenweave.metrics.base import Rows
+
+Label = int | float | str
+# Of each label: rows where both sides have it, where the gold side has it, where the predicted side has it.
+BOTH, GOLD, PREDICTED = "both", "gold", "predicted"
+
+
+def label_rows(predictions: Any, references: Any, sample_weight: tuple[float, ...] | None) -> Rows:
+    """Return the counts `[n, 3 L]` of each row: int64, or float64 if rows have weights."""
+    gold, predicted, labels = _numbered(predictions, references)
+    n, size = len(gold), len(labels)
+    values = np.zeros((n, size, 3), dtype=np.int64)
+    at = np.arange(n)
+    values[at, gold, 0] = gold == predicted
+    values[at, gold, 1] = 1
+    values[at, predicted, 2] = 1
+    flat: NDArray[Any] = values.reshape(n, 3 * size)
+    if sample_weight is not None:
+        flat = flat * _weights(sample_weight, n)[:, None]
+    return Rows(_columns(labels), flat)
+
+
+def label_totals(
+    predictions: Any, references: Any, sample_weight: tuple[float, ...] | None
+) -> dict[str, float]:
+    """Return the sums of `label_rows` without the rows."""
+    if sample_weight is not None:
+        return label_rows(predictions, references, sample_weight).totals()
+    gold, predicted, labels = _numbered(predictions, references)
+    size = len(labels)
+    counts = (
+        np.bincount(gold[gold == predicted], minlength=size),
+        np.bincount(gold, minlength=size),
+        np.bincount(predicted, minlength=size),
+    )
+    return dict(zip(_columns(labels), np.stack(counts, axis=1).reshape(-1).tolist(), strict=True))
+
+
+def counts_of(totals: dict[str, Any]) -> dict[Label, tuple[Any, Any, Any]]:
+    """Return for each label that occurs, sorted, its rows in both, gold, predicted: numbers or arrays."""
+    found: dict[Label, list[Any]] = {}
+    for name, total in totals.items():
+        part, _, spelt = name.partition(":")
+        kind, _, text = spelt.partition(":")
+        label: Label = text if kind == "s" else float(text) if kind == "f" else int(text)
+        found.setdefault(label, [0, 0, 0])[(BOTH, GOLD, PREDICTED).index(part)] = total
+    kept = {label: three for label, three in found.items() if np.any(three[1]) or np.any(three[2])}
+    return {label: (kept[label][0], kept[label][1], kept[label][2]) for label in sorted(kept, key=_order)}
+
+
+def _columns(labels: list[Label]) -> tuple[str, ...]:
+    letters = {str: "s", float: "f", int: "i"}
+    return tuple(
+        f"{part}:{letters[type(label)]}:{label}" for label in labels for part in (BOTH, GOLD, PREDICTED)
+    )
+
+
+def _order(label: Label) -> tuple[bool, Label]:
+    return isinstance(label, str), label
+
+
+def _numbered(predictions: Any, references: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Label]]:
+    if references is None:
+        raise ArgumentError("references: none given; a classification score compares with the right labels")
+    gold, predicted = _flat(references, "references"), _flat(predictions, "predictions")
+    if gold.dtype.kind == "O" or predicted.dtype.kind == "O" or gold.dtype.kind != predicted.dtype.kind:
+        return _numbered_objects(gold.tolist(), predicted.tolist())
+    distinct, ids = np.unique(np.concatenate([gold, predicted]), return_inverse=True)
+    ids = ids.reshape(-1)
+    return ids[: len(gold)], ids[len(gold) :], [_plain(label) for label in distinct.tolist()]
+
+
+def _numbered_objects(
+    gold: list[Any], predicted: list[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Label]]:
+    place: dict[Label, int] = {}
+    sides = []
+    for argument, column in (("references", gold), ("predictions", predicted)):
+        ids = np.empty(len(column), dtype=np.int64)
+        for row, label in enumerate(column):
+            if not isinstance(label, bool | int | float | str):
+                raise DataError(
+                    f"row {row}, column {argument!r}: {label!r} is not a label; give numbers or strings"
+                )
+            ids[row] = place.setdefault(_plain(label), len(place))
+        sides.append(ids)
+    return sides[0], sides[1], list(place)
+
+
+def _flat(column: Any, argument: str) -> NDArray[Any]:
+    if hasattr(column, "null_count"):
+        if column.null_count:
+            raise DataError(f"column {argument!r}: holds nulls; fill or drop them")
+        column = column.to_pylist()
+    try:
+        array = np.asarray(column) if isinstance(column, np.ndarray) else _of_list(column)
+    except ValueError:
+        array = np.empty((0, 0))
+    if array.ndim != 1:
+        raise DataError(f"column {argument!r}: not one label a row; for rows of tags use load('seqeval')")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise DataError(f"row {row}, column {argument!r}: {array[row]} is not a label")
+    return array.astype(np.int64) if array.dtype.kind == "b" else array
+
+
+def _of_list(column: Any) -> NDArray[Any]:
+    listed = column if isinstance(column, list) else list(column)
+    array = np.array(listed) if listed else np.empty(0, dtype=np.int64)
+    # NumPy spells numbers among strings as strings, and drops the zero bytes strings end with.
+    return array if array.dtype.kind in "biuf" or array.ndim != 1 else np.array(listed, dtype=object)
+
+
+def _plain(label: Any) -> Label:
+    """One label for 1, True and 1.0, as they are equal."""
+    if isinstance(label, bool) or (isinstance(label, float) and label.is_integer()):
+        return int(label)
+    plain: Label = label
+    return plain
+
+
+def _weights(sample_weight: tuple[float, ...], n: int) -> NDArray[np.float64]:
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (n,):
+        raise ArgumentError(
+            f"sample_weight: {weights.size} weights for {n} rows; give one a row, all rows at once"
+        )
+    return weights
