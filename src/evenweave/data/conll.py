@@ -98,7 +98,9 @@ class _Lines:
     def layout(self) -> Layout | None:
         """Return how most lines are laid out; None if there are only blank lines and comments."""
         rows = ~self.blank & ~self.document
-        sample = rows & ~self.hash if (rows & ~self.hash).any() else rows
+        sample = rows & ~self.hash
+        if not sample.any():
+            sample = rows & ~_bools(pc.starts_with(self.lines, "# "))
         if not sample.any():
             return None
         tabbed = _bools(pc.match_substring(self.lines, "\t"))
@@ -131,8 +133,9 @@ class _Lines:
         if not fits.all():
             odd = int(np.flatnonzero(~fits)[0])
             line = int(places[odd]) + self.first_line
+            found = "1 column" if counts[odd] == 1 else f"{counts[odd]} columns"
             raise DataError(
-                f"{self.path}:{line}: {counts[odd]} column{'s' * (counts[odd] != 1)} in {self._shown(line)} "
+                f"{self.path}:{line}: {found} in {self._shown(line)} "
                 f"where the file has {layout.columns}; every line is a token and its tags"
             )
         flat = cells.flatten()

@@ -27,7 +27,8 @@ def blocks(path: Path, *, encoding: str = "utf-8", size: int = BLOCK) -> Iterato
     line, position = 1, 0
     with path.open("rb") as file:
         while block := file.read(size):
-            # Go on to a blank line; the block may also have been cut within a line.
+            if not block.endswith(b"\n"):
+                block += file.readline()
             while last := file.readline():
                 block += last
                 if not last.strip():

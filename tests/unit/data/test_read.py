@@ -1,0 +1,308 @@
+"""Files in, splits out; and one clear line for each way a file can be wrong."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evenweave import Dataset, load_dataset
+from evenweave.data import text
+from evenweave.errors import ArgumentError, DataError, NotFoundError
+
+CONLL2003 = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
+
+
+def read(path: Path, content: str | bytes, **options: object) -> Dataset:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return load_dataset(path, split="train", **options)
+
+
+def tags(rows: Dataset) -> list[list[str]]:
+    feature = rows.features["ner_tags"].feature
+    return [feature.int2str(row) for row in rows["ner_tags"]]
+
+
+def test_two_columns_by_tabs(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.conll", "EU\tB-ORG\nrejects\tO\n\nPeter\tB-PER\nBlackburn\tI-PER\n")
+    assert rows[0] == {"id": "0", "tokens": ["EU", "rejects"], "ner_tags": [1, 0]}
+    assert tags(rows) == [["B-ORG", "O"], ["B-PER", "I-PER"]]
+    assert rows.features["ner_tags"].feature.names == ["O", "B-ORG", "I-ORG", "B-PER", "I-PER"]
+
+
+def test_four_columns_by_spaces_are_conll2003(tmp_path: Path) -> None:
+    content = (
+        "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP B-PER\n\n"
+        "-DOCSTART- -X- O O\n\nBRUSSELS NNP B-NP B-LOC\n1996 CD I-NP O\n\nGerman JJ B-NP B-MISC\n"
+    )
+    rows = read(tmp_path / "a.txt", content)
+    assert rows.column_names == ["id", "tokens", "pos_tags", "chunk_tags", "ner_tags"]
+    assert rows["tokens"] == [["EU", "rejects"], ["Peter"], ["BRUSSELS", "1996"], ["German"]]
+    assert rows.features["ner_tags"].feature.names == CONLL2003
+    assert rows.features["pos_tags"].feature.names == ["CD", "JJ", "NNP", "VBZ"]
+    assert rows.features["chunk_tags"].feature.names == ["O", "B-NP", "I-NP", "B-VP", "I-VP"]
+    assert rows[0]["ner_tags"] == [3, 0]
+
+
+def test_three_columns(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.txt", "EU  NNP   B-X\n\n")
+    assert rows.column_names == ["id", "tokens", "pos_tags", "ner_tags"]
+    assert tags(rows) == [["B-X"]]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("blank", ["", "\t", "  "])
+@pytest.mark.parametrize("last", ["", "\n", "\n\n\n"])
+def test_line_ends_byte_order_marks_and_blank_lines(
+    tmp_path: Path, end: str, mark: bytes, blank: str, last: str
+) -> None:
+    content = f"\n\nEU\tB-X\nyes\tO\n{blank}\n\n{blank}\nno\tO{last}".replace("\n", end)
+    rows = read(tmp_path / "a.conll", mark + content.encode())
+    assert rows["tokens"] == [["EU", "yes"], ["no"]]
+    rows = read(tmp_path / "b.conll", mark + content.lstrip().encode())
+    assert rows["tokens"] == [["EU", "yes"], ["no"]]
+
+
+def test_odd_spaces_are_part_of_a_token(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.conll", "a\u00a0b\tO\n\u2003\tO\nc d\tB-X\n\u2028\tO\n\u0085\tO\n")
+    assert rows[0]["tokens"] == ["a\u00a0b", "\u2003", "c d", "\u2028", "\u0085"]
+    rows = read(tmp_path / "b.conll", "a\u00a0b O\n\u2003 O\n")
+    assert rows[0]["tokens"] == ["a\u00a0b", "\u2003"]
+
+
+def test_comments_are_told_from_tokens_by_their_columns(tmp_path: Path) -> None:
+    tabs = "# sent_id = 1\n# text = # is a hash\n#\tO\n#yes\tB-X\n# \tO\n\n# id 3\tdomain=en\nyes\tO\n"
+    assert read(tmp_path / "a.conll", tabs)["tokens"] == [["#", "#yes", "# "], ["yes"]]
+    spaces = "# id 123\n# O\n#tag B-X\n# newdoc\nyes O\n"
+    assert read(tmp_path / "b.conll", spaces)["tokens"] == [["#", "#tag", "yes"]]
+    coner = "# id 5f\tdomain=en\nthe _ _ O\nbeach _ _ B-LOC\n"
+    rows = read(tmp_path / "c.conll", coner)
+    assert rows["tokens"] == [["the", "beach"]]
+    with pytest.raises(DataError, match=r"d.conll:2: 1 column in '#tag' where the file has 2"):
+        read(tmp_path / "d.conll", "yes\tO\n#tag\nno\tO\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", r"a.conll: no rows; expected lines of a token, a tab and its tag"),
+        ("\n \n\t\n", r"a.conll: no rows"),
+        ("# only\n# comments here\n", r"a.conll: no rows"),
+        ("one\ntwo\n", r"a.conll:1: one column, 'one'; put each token's tag behind it"),
+        ("a b c d e\n", r"a.conll:1: 5 columns; keep 2 to 4"),
+        ("a\tO\nb\nc\tO\n", r"a.conll:2: 1 column in 'b' where the file has 2"),
+        ("a\tO\nb\t\nc\tO\n", r"a.conll:2: 1 column in 'b' where the file has 2"),
+        ("a\tO\nb\tX\tO\nc\tO\n", r"a.conll:2: 3 columns in 'b\\tX\\tO' where the file has 2"),
+        ("a\tO\n\tO\n", r"a.conll:2: '\\tO' has no token before its tag"),
+        ("a\tO\n\nb\tPERSON\n", r"a.conll:3: label 'PERSON' is neither O nor a tag such as B-PER"),
+        ("a\tO\nb\tB-X\nc\tB_X\n", r"a.conll:3: label 'B_X' is neither"),
+        (b"a\tO\ncaf\xe9\tO\n", r"a.conll:2: byte 0xe9 at offset 7 is not UTF-8; .* encoding='latin-1'"),
+        ("a\tO\n".encode("utf-16"), r"a.conll:1: byte 0xff at offset 0 .* encoding='utf-16'"),
+    ],
+)
+def test_a_bad_file_is_one_line_with_its_place(tmp_path: Path, content: str | bytes, said: str) -> None:
+    with pytest.raises(DataError, match=said) as caught:
+        read(tmp_path / "a.conll", content)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_encodings(tmp_path: Path) -> None:
+    expected = [["café", "no"]]
+    for encoding in ("latin-1", "utf-16", "cp1252"):
+        content = "café\tO\nno\tB-X\n".encode(encoding)
+        assert read(tmp_path / "a.conll", content, encoding=encoding)["tokens"] == expected
+    with pytest.raises(ArgumentError, match=r"encoding: 'klingon' is not known"):
+        read(tmp_path / "a.conll", "a\tO\n", encoding="klingon")
+    with pytest.raises(DataError, match=r"a.conll:1: byte 0xe9 at offset 3 is not ASCII"):
+        read(tmp_path / "a.conll", "café\tO\n".encode("latin-1"), encoding="ascii")
+
+
+def test_a_file_read_in_many_blocks_is_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = "".join(f"w{i}\t{'B-X' if i % 3 else 'O'}\n" + "\n" * (i % 4 == 0) for i in range(200))
+    whole = read(tmp_path / "a.conll", content)
+    monkeypatch.setattr(text.blocks, "__kwdefaults__", {"encoding": "utf-8", "size": 50})
+    parts = read(tmp_path / "a.conll", content)
+    assert parts["tokens"] == whole["tokens"]
+    assert tags(parts) == tags(whole)
+    line = content.count("\n") + 1
+    with pytest.raises(DataError, match=rf"a.conll:{line}: 1 column in 'odd'"):
+        read(tmp_path / "a.conll", content + "odd\n")
+    offset = len(content) + 1
+    with pytest.raises(DataError, match=rf"a.conll:{line}: byte 0xe9 at offset {offset} "):
+        read(tmp_path / "a.conll", content.encode() + b"x\xe9\tO\n")
+
+
+def test_schemes_are_reported_and_converted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "evenweave")
+    iob1 = "a\tI-X\nb\tI-X\nc\tB-X\nd\tO\n"
+    rows = read(tmp_path / "a.conll", iob1)
+    assert tags(rows) == [["B-X", "I-X", "B-X", "O"]]
+    assert "ner_tags: IOB1, converted to IOB2" in caplog.text
+    assert tags(read(tmp_path / "a.conll", iob1, scheme="IOBES")) == [["B-X", "E-X", "S-X", "O"]]
+    assert tags(read(tmp_path / "a.conll", iob1, scheme="bio")) == [["B-X", "I-X", "B-X", "O"]]
+    kept = read(tmp_path / "a.conll", iob1, scheme=None)
+    assert tags(kept) == [["I-X", "I-X", "B-X", "O"]]
+    assert "IOB1, kept as it is" in caplog.text
+    with pytest.raises(ArgumentError, match=r"scheme: 'IOB3'; give one of IOB1"):
+        read(tmp_path / "a.conll", iob1, scheme="IOB3")
+
+
+def test_plain_labels_are_kept_when_no_scheme_is_asked_for(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.conll", "the\tDET\ncat\tNOUN\nO\tO\n", scheme=None)
+    assert rows.features["ner_tags"].feature.names == ["O", "DET", "NOUN"]
+    assert tags(rows) == [["DET", "NOUN", "O"]]
+
+
+def test_a_corpus_without_entities(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.conll", "a\tO\nb\tO\n")
+    assert rows.features["ner_tags"].feature.names == ["O"]
+
+
+def test_splits_share_one_list_of_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "train.txt").write_text("a\tB-X\n")
+    (tmp_path / "dev.conll").write_text("b\tB-Y\n")
+    (tmp_path / "README.md").write_text("train and test")
+    (tmp_path / "LICENSE.test.txt").write_text("no")
+    splits = load_dataset(tmp_path)
+    assert list(splits) == ["train", "validation"]
+    names = ["O", "B-X", "I-X", "B-Y", "I-Y"]
+    assert [part.features["ner_tags"].feature.names for part in splits.values()] == [names, names]
+    assert splits["validation"]["ner_tags"] == [[3]]
+    assert "validation: Y never seen in train" in caplog.text
+    assert load_dataset(tmp_path, split="validation") == splits["validation"]
+    with pytest.raises(ArgumentError, match=r"split: no 'test' in .*; the splits are train, validation"):
+        load_dataset(tmp_path, split="test")
+
+
+def test_data_files_say_which_file_is_which(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("a\tB-X\n")
+    (tmp_path / "two").write_text("b\tO\n")
+    splits = load_dataset(tmp_path, data_files={"train": ["one", "two"], "test": "two"})
+    assert splits["train"]["tokens"] == [["a"], ["b"]]
+    assert splits["test"]["tokens"] == [["b"]]
+    assert load_dataset("conll", data_files=str(tmp_path / "one"))["train"]["tokens"] == [["a"]]
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"none.txt: no such file or directory"):
+        load_dataset(tmp_path / "none.txt")
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(DataError, match=r"no file named like train.txt.*\(there: notes.txt\)"):
+        load_dataset(tmp_path)
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    content = (
+        '{"tokens": ["EU", "no"], "ner_tags": ["B-X", "O"], "topic": "a"}\n\n'
+        '{"words": ["yes"], "labels": ["O"], "topic": "b", "id": "seven"}\n'
+    )
+    rows = read(tmp_path / "a.jsonl", content)
+    assert rows["tokens"] == [["EU", "no"], ["yes"]]
+    assert tags(rows) == [["B-X", "O"], ["O"]]
+    assert rows["topic"] == ["a", "b"]
+    assert rows["id"] == [None, "seven"]
+
+
+def test_json_lines_of_ids_need_names(tmp_path: Path) -> None:
+    content = '{"tokens": ["EU", "no"], "ner_tags": [2, 0]}\n'
+    with pytest.raises(DataError, match=r"a.jsonl:1: tag 2 is an id and nothing names the labels"):
+        read(tmp_path / "a.jsonl", content)
+    names = ["O", "I-X", "B-X"]
+    rows = read(tmp_path / "a.jsonl", content, label_names=names)
+    assert rows.features["ner_tags"].feature.names == names
+    assert rows[0]["ner_tags"] == [2, 0]
+    (tmp_path / "labels.txt").write_text("O\nB-X\nI-X\n")
+    assert tags(read(tmp_path / "a.jsonl", content)) == [["B-X", "O"]]  # IOB1's I-X starts an entity
+    with pytest.raises(DataError, match=r"a.jsonl:1: tag id 2; the 2 label names give ids 0 to 1"):
+        read(tmp_path / "a.jsonl", content, label_names=["O", "B-X"])
+
+
+def test_spans_in_text(tmp_path: Path) -> None:
+    content = '{"text": "EU rejects O\'Neill.", "spans": [{"start": 11, "end": 18, "label": "PER"}]}\n'
+    rows = read(tmp_path / "a.jsonl", content)
+    assert rows[0]["tokens"] == ["EU", "rejects", "O", "'", "Neill", "."]
+    assert tags(rows) == [["O", "O", "B-PER", "I-PER", "I-PER", "O"]]
+    assert rows[0]["text"] == "EU rejects O'Neill."
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "a.jsonl: no rows"),
+        ("{", r"a.jsonl:1: not JSON \("),
+        ("[1]", "a.jsonl:1: a list; expected an object"),
+        ('{"tokens": ["a"]}', "a.jsonl:1: no 'ner_tags' among"),
+        ('{"a": 1}', "a.jsonl:1: neither tokens nor text and spans"),
+        ('{"tokens": "a", "ner_tags": ["O"]}', "a.jsonl:1: 'tokens' is not a list of strings"),
+        ('{"tokens": ["a"], "ner_tags": []}', "a.jsonl:1: 0 tags in 'ner_tags' for 1 tokens"),
+        ('{"tokens": ["a"], "ner_tags": [null]}', "a.jsonl:1: tag None is neither a name nor an id"),
+        ('{"tokens": ["a"], "ner_tags": ["X"]}', "a.jsonl:1: label 'X' is neither O nor"),
+        (
+            '{"text": "ab c", "spans": [{"start": 1, "end": 2, "label": "X"}]}',
+            r"span 1-2 \('b'\) does not start",
+        ),
+        ('{"text": "a", "spans": [{"start": 0, "end": 1}]}', "expected {'start': 0"),
+        (
+            '{"text": "a b", "spans": [{"start":0,"end":3,"label":"X"},{"start":2,"end":3,"label":"Y"}]}',
+            "span 2-3 overlaps another",
+        ),
+    ],
+)
+def test_a_bad_line_of_json_is_one_line_with_its_place(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(DataError, match=said) as caught:
+        read(tmp_path / "a.jsonl", line)
+    assert "\n" not in str(caught.value)
+
+
+def test_json_lines_in_latin1(tmp_path: Path) -> None:
+    first = b'{"tokens": ["a"], "ner_tags": ["O"]}\n'
+    with pytest.raises(DataError, match=rf"a.jsonl:2: byte 0xe9 at offset {len(first) + 2} is not UTF-8"):
+        read(tmp_path / "a.jsonl", first + b'{"\xe9')
+
+
+def test_parquet_of_names_and_of_ids(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    pq.write_table(pa.table({"tokens": [["a", "b"], []], "ner_tags": [["B-X", "O"], []]}), path)
+    assert tags(load_dataset(path, split="train")) == [["B-X", "O"], []]
+    ids = pa.table({"tokens": [["a", "b"]], "tags": pa.array([[1, 0]], pa.list_(pa.int8()))})
+    pq.write_table(ids, path)
+    with pytest.raises(DataError, match=r"train.parquet: the tags are ids and nothing names the labels"):
+        load_dataset(path)
+    assert tags(load_dataset(path, split="train", label_names=["O", "B-X"])) == [["B-X", "O"]]
+    with pytest.raises(DataError, match=r"row 0: a tag id outside 0 to 0"):
+        load_dataset(path, label_names=["O"])
+    pq.write_table(pa.table({"tokens": [["a"], ["b"]], "ner_tags": [["O"], ["O", "O"]]}), path)
+    with pytest.raises(DataError, match=r"row 1: 2 tags for 1 tokens"):
+        load_dataset(path)
+    pq.write_table(pa.table({"text": ["a"]}), path)
+    with pytest.raises(DataError, match=r"no column 'tokens' among \['text'\]"):
+        load_dataset(path)
+    path.write_bytes(b"no")
+    with pytest.raises(DataError, match=r"not a Parquet file"):
+        load_dataset(path)
+
+
+def test_parquet_written_by_datasets_names_its_labels(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    features = datasets.Features(
+        {
+            "tokens": datasets.Sequence(datasets.Value("string")),
+            "pos_tags": datasets.Sequence(datasets.ClassLabel(names=["NN", "VB"])),
+            "ner_tags": datasets.Sequence(datasets.ClassLabel(names=CONLL2003)),
+        }
+    )
+    made = datasets.Dataset.from_dict(
+        {"tokens": [["EU", "no"]], "pos_tags": [[0, 1]], "ner_tags": [[3, 0]]}, features=features
+    )
+    for shard in range(2):
+        made.to_parquet(str(tmp_path / f"train-0000{shard}-of-00002.parquet"))
+    rows = load_dataset(tmp_path, split="train")
+    assert rows.column_names == ["id", "tokens", "pos_tags", "ner_tags"]
+    assert rows.features["ner_tags"].feature.names == CONLL2003
+    assert rows.features["pos_tags"].feature.names == ["NN", "VB"]
+    assert rows["ner_tags"] == [[3, 0], [3, 0]]
