@@ -63,13 +63,9 @@ def cut(text: str, name: Any) -> list[str]:
     how = tokenizer_named(name)
     raw = np.frombuffer(text.encode(), np.uint8)
     raw, bounds = unescaped(raw, frozen(np.array([0, len(raw)])), how)
-    keys, starts, ends = (
-        np.empty(len(raw), np.uint64),
-        np.empty(len(raw), np.int64),
-        np.empty(len(raw), np.int64),
-    )
-    count = tokenize_row(raw, 0, bounds[1], how.classes, how.open_ends, how.strip_front, keys, starts, ends)
-    return [bytes(raw[a:b]).decode() for a, b in zip(starts[:count], ends[:count], strict=True)]
+    tokens = np.empty((3, len(raw)), np.int64)
+    count = tokenize_row(raw, 0, bounds[1], how.classes, how.open_ends, how.strip_front, tokens)
+    return [bytes(raw[a:b]).decode() for _, a, b in tokens[:, :count].T]
 
 
 def frozen(array: Any) -> Any:

@@ -59,7 +59,7 @@ def _letters(_typing: Any, array: Any, index: Any) -> Any:
 
 
 def _equals(_typing: Any, array: Any, index: Any, key: Any) -> Any:
-    """Return a uint64 whose bit i says that `array[index + i]`, a uint64, is `key`, for LANES keys.
+    """Return a uint64 whose bit i says that value `index + i` of an int64 array is `key`, for LANES values.
 
     No bounds are checked.
     """
@@ -74,7 +74,7 @@ def _equals(_typing: Any, array: Any, index: Any, key: Any) -> Any:
         same = builder.icmp_unsigned("==", keys, builder.shuffle_vector(one, one, alike))
         return builder.zext(builder.bitcast(same, ir.IntType(LANES)), ir.IntType(64))
 
-    return types.uint64(array, types.int64, types.uint64), build
+    return types.uint64(array, types.int64, types.int64), build
 
 
 def _lowest_bit(_typing: Any, word: Any) -> Any:

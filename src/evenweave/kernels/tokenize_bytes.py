@@ -21,10 +21,12 @@ MARK = 4  # a token of its own, except where digits hold it (see `tokenize_row`)
 DASH = 5  # a token of its own after a digit, else part of a word
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
-EXACT = np.uint64(7)
-LONG = np.uint64(0xFF << 56)
-NO_KEY = np.uint64(0x80 << 56)  # the key of no token
+KEY, START, END = 0, 1, 2  # rows of a token table
+EXACT = 7
+NO_KEY = 8 << 56  # the key of no token
+_LETTER = ord("a")
 _ONE, _THREE, _EIGHT, _HALF, _TOP_BYTE = (np.uint64(n) for n in (1, 3, 8, 32, 56))
+_TOP_BIT = np.uint64(1 << 63)
 
 
 @njit(cache=True, nogil=True)
@@ -59,42 +61,45 @@ def strip_end(text: Any, start: int, end: int, classes: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def key_of(text: Any, start: int, end: int) -> Any:
-    """Return the key of the token `text[start:end]`, uint64.
+def key_tokens(text: Any, tokens: Any, count: int) -> None:
+    """Write the KEY of the first `count` tokens from their START and END.
 
     Up to EXACT bytes the key is the bytes and their number, so equal keys are equal tokens. A longer one's
-    is a hash under a top byte of 255: equal keys ask for a comparison.
+    is a hash, and below 0: equal keys ask for a comparison.
     """
-    size = np.uint64(end - start)
-    if size <= EXACT:
-        if start + 8 <= len(text):
-            return (load(text, start) & ((_ONE << (size << _THREE)) - _ONE)) | size << _TOP_BYTE
-        key = np.uint64(0)
-        for at in range(end - 1, start - 1, -1):
-            key = key << _EIGHT | np.uint64(text[at])
-        return key | size << _TOP_BYTE
-    key = size
-    at = start
-    while at + 8 < end:
-        key = (key ^ load(text, at)) * MIX
-        key ^= key >> _HALF
-        at += 8
-    # The last eight bytes may overlap those before.
-    key = (key ^ load(text, end - 8)) * MIX
-    return key >> _EIGHT | LONG
+    safe = len(text) - 8
+    for i in range(count):
+        start, end = tokens[START, i], tokens[END, i]
+        size = end - start
+        key = np.uint64(size)
+        if size > EXACT:
+            at = start
+            while at + 8 < end:
+                key = (key ^ load(text, at)) * MIX
+                key ^= key >> _HALF
+                at += 8
+            # The last eight bytes may overlap those before.
+            key = (key ^ load(text, end - 8)) * MIX | _TOP_BIT
+        elif start <= safe:
+            key = key << _TOP_BYTE | (load(text, start) & ((_ONE << (key << _THREE)) - _ONE))
+        else:
+            for at in range(start, end):
+                key = key << _EIGHT | np.uint64(text[end - 1 - at + start])
+            key = (key & ((_ONE << (np.uint64(size) << _THREE)) - _ONE)) | np.uint64(size) << _TOP_BYTE
+        tokens[KEY, i] = np.int64(key)
+
+
+@njit(cache=True, nogil=True)
+def given_tokens(pieces: Any, first: int, last: int, tokens: Any) -> int:
+    """Write START and END of tokens cut already, `pieces[j]` and `pieces[j + 1]`; return how many."""
+    for j in range(first, last):
+        tokens[START, j - first], tokens[END, j - first] = pieces[j], pieces[j + 1]
+    return last - first
 
 
 @njit(cache=True, nogil=True)
 def tokenize_row(
-    text: Any,
-    start: int,
-    end: int,
-    classes: Any,
-    open_ends: bool,
-    strip_front: bool,
-    keys: Any,
-    starts: Any,
-    ends: Any,
+    text: Any, start: int, end: int, classes: Any, open_ends: bool, strip_front: bool, tokens: Any
 ) -> int:
     """Write the tokens of `text[start:end]` and return how many there are.
 
@@ -108,7 +113,7 @@ def tokenize_row(
         classes: uint8 `[0x110000]`, the class of each code point.
         open_ends: what lies outside the row holds a mark as a digit does; else it is as white space.
         strip_front: white space at the front counts as outside the row; at the end it always does.
-        keys, starts, ends: written: each token's fingerprint (uint64) and its bytes `text[starts:ends]`.
+        tokens: int64 `[3, at least the row's bytes]`, written: START and END of each token.
     """
     if strip_front:
         while start < end:
@@ -118,7 +123,7 @@ def tokenize_row(
             start += width
     end = strip_end(text, start, end, classes)
 
-    words = classes[ord("a")] == OTHER  # ASCII letters and digits make words, as in every tokeniser but char
+    words = classes[_LETTER] == OTHER  # ASCII letters and digits make words, as in every tokeniser but char
     safe = len(text) - BLOCK
     block = start - BLOCK  # where the bits of `breaks` begin
     breaks = np.uint64(0)
@@ -167,15 +172,15 @@ def tokenize_row(
                 opened, begin = True, at
         else:
             if opened:
-                keys[count], starts[count], ends[count] = key_of(text, begin, at), begin, at
+                tokens[START, count], tokens[END, count] = begin, at
                 count += 1
                 opened = False
             if kind == SINGLE:
-                keys[count], starts[count], ends[count] = key_of(text, at, at + width), at, at + width
+                tokens[START, count], tokens[END, count] = at, at + width
                 count += 1
         held, after_digit = keeps, digit
         at += width
     if opened:
-        keys[count], starts[count], ends[count] = key_of(text, begin, end), begin, end
+        tokens[START, count], tokens[END, count] = begin, end
         count += 1
     return count

@@ -12,6 +12,7 @@ from numba import njit
 
 from evenweave.kernels.tokenize_bytes import strip_end
 
+_QUOTE, _GREATER = ord('"'), ord(">")
 _SKIPPED = np.frombuffer(b"<skipped>", np.uint8)
 _BROKEN = np.frombuffer(b"-\n", np.uint8)
 _QUOT = np.frombuffer(b"&quot;", np.uint8)
@@ -69,9 +70,9 @@ def unescape_rows(text: Any, bounds: Any, classes: Any, out: Any, out_bounds: An
             length = strip_end(text, bounds[i], end, classes) - bounds[i]
             length = _replace(row, length, _SKIPPED, -1)
             length = _replace(row, length, _BROKEN, -1)
-            length = _replace(row, length, _QUOT, ord('"'))
-            length = _replace(row, length, _AMPERSAND, ord("&"))
-            length = _replace(row, length, _LT, ord("<"))
-            length = _replace(row, length, _GT, ord(">"))
+            length = _replace(row, length, _QUOT, _QUOTE)
+            length = _replace(row, length, _AMPERSAND, _QUOT[0])
+            length = _replace(row, length, _LT, _SKIPPED[0])
+            length = _replace(row, length, _GT, _GREATER)
         written += length
         out_bounds[i + 1] = written

@@ -265,7 +265,7 @@ def bleu_counts(
         DataError: a row is no text, or has no reference; names the row.
     """
     # pyarrow and numba take a while to import; naming a metric must not wait for them.
-    from evenweave.kernels.bleu import bleu_rows
+    from evenweave.kernels.bleu import bleu_rows, scratch
     from evenweave.metrics.bleu_text import predictions_of, references_of
 
     if references is None:
@@ -282,8 +282,20 @@ def bleu_counts(
             return units.values, units.bounds, units.pieces
         return *unescaped(units.values, units.bounds, how), units.pieces
 
+    hyp_side, ref_side = plain(hyp), plain(ref)
+    memory = scratch(hyp_side[1], ref_side[1], max_order)
     out = np.empty((len(hyp.bounds) - 1, 2 + 2 * max_order), dtype=np.int64)
-    bleu_rows(*plain(hyp), *plain(ref), ref_rows, how.classes, how.open_ends, how.strip_front, max_order, out)
+    bleu_rows(
+        *hyp_side,
+        *ref_side,
+        ref_rows,
+        how.classes,
+        how.open_ends,
+        how.strip_front,
+        max_order,
+        memory,
+        out,
+    )
     return Rows(Counts.names(max_order), out)
 
 
