@@ -9,6 +9,8 @@ import sys
 
 import typer
 
+from evenweave.cli import demo, evaluate, predict, score, serve, train
+
 app = typer.Typer(
     name="evenweave",
     help="Fine-tune text models and measure them.",
@@ -17,6 +19,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(predict.predict)
+app.command()(serve.serve)
+app.command()(demo.demo)
+app.add_typer(score.app)
 
 
 def main() -> None:

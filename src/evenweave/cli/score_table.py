@@ -1,0 +1,117 @@
+"""Scoring several systems and showing them: one row a system, percent, intervals and significance."""
+
+from __future__ import annotations
+
+import json as json_module
+from dataclasses import dataclass
+from typing import Any
+
+from evenweave.errors import ArgumentError
+from evenweave.metrics.comparison import compare
+from evenweave.metrics.numbers import flatten, is_number
+from evenweave.metrics.registry import load
+
+# Metrics whose results are not fractions to be shown in percent.
+_AS_THEY_ARE = {"sacrebleu", "perplexity"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to do beside scoring, as the options say."""
+
+    confidence: float | None
+    resamples: int
+    seed: int
+    compare: bool
+    json: bool
+
+
+def score_and_show(
+    name: str, settings: dict[str, Any], systems: dict[str, Any], references: list[Any], run: Run
+) -> None:
+    """Score each system against its column of references, and print what was found."""
+    metric = load(name, **settings)
+    results = {
+        system: metric.compute(
+            predictions=predictions,
+            references=column,
+            confidence=run.confidence,
+            resamples=run.resamples,
+            seed=run.seed,
+        )
+        for (system, predictions), column in zip(systems.items(), references, strict=True)
+    }
+    found: dict[str, Any] = {"metric": name, "signature": metric.signature, "systems": results}
+    if run.compare:
+        if any(column is not references[0] and column != references[0] for column in references[1:]):
+            raise ArgumentError("--compare: the files have different gold tags; systems need the same rows")
+        found["comparison"] = compare(
+            metric,
+            references[0],
+            systems,
+            resamples=run.resamples,
+            seed=run.seed,
+            confidence=run.confidence or 0.95,
+        )
+    if run.json:
+        print(json_module.dumps(found))
+    else:
+        _show(found, metric.headline, run)
+
+
+def _show(found: dict[str, Any], headline: tuple[str, ...], run: Run) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    scale = 1.0 if found["metric"] in _AS_THEY_ARE else 100.0
+    results = found["systems"]
+    if found["metric"] == "seqeval" and len(results) == 1:
+        _show_types(console, next(iter(results.values())), scale)
+    first = dict(flatten(next(iter(results.values()))))
+    keys = headline or tuple(key for key, value in first.items() if is_number(value))
+    table = Table(title=_title(found["metric"], run), title_justify="left")
+    table.add_column("system", overflow="fold")
+    for key in keys:
+        table.add_column(key.removeprefix("overall_"), justify="right")
+    for index, (system, result) in enumerate(results.items()):
+        numbers = dict(flatten(result))
+        tests = found["comparison"]["systems"][system] if run.compare and index else {}
+        table.add_row(system, *(_cell(numbers, tests.get(key, {}), key, scale) for key in keys))
+    console.print(table)
+    console.print(found["signature"], soft_wrap=True)
+
+
+def _title(name: str, run: Run) -> str:
+    told = [name if name in _AS_THEY_ARE else f"{name}, percent"]
+    if run.confidence is not None:
+        told.append(f"{run.confidence:.0%} intervals".replace("%", " %"))
+    if run.compare:
+        told.append("p: paired bootstrap against the first")
+    if run.confidence is not None or run.compare:
+        told.append(f"{run.resamples} resamples, seed {run.seed}")
+    return "; ".join(told)
+
+
+def _cell(numbers: dict[str, Any], test: dict[str, Any], key: str, scale: float) -> str:
+    value = numbers[key]
+    text = f"{value:,}" if isinstance(value, int) else f"{value * scale:.2f}"
+    if (low := numbers.get(f"intervals.{key}.0")) is not None:
+        text += f"\n\\[{low * scale:.2f}, {numbers[f'intervals.{key}.1'] * scale:.2f}]"
+    if "p_value" in test:
+        text += f"\np {test['p_value']:.4f}{' *' if test['p_value'] < 0.05 else ''}"
+    return text
+
+
+def _show_types(console: Any, result: dict[str, Any], scale: float) -> None:
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("type")
+    for name in ("precision", "recall", "F1", "gold"):
+        table.add_column(name, justify="right")
+    for kind, scores in result.items():
+        if isinstance(scores, dict) and kind != "intervals":
+            cells = [f"{scores[key] * scale:.2f}" for key in ("precision", "recall", "f1")]
+            table.add_row(kind, *cells, f"{scores['number']:,}")
+    console.print(table)
