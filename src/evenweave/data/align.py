@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from evenweave.arrow import one_array, ragged_from_arrow
 from evenweave.data.dataset import Dataset
 from evenweave.data.features import label_names_of
-from evenweave.data.schemes import unknown_shapes
+from evenweave.data.schemes import BEGIN, END, INSIDE, SINGLE, parse_labels, unknown_shapes
 from evenweave.data.subtokens import Frame, encode_words, fast_backend, frame_of
 from evenweave.data.windows import Windows, plan_windows
 from evenweave.errors import ArgumentError, DataError
@@ -170,21 +170,14 @@ def continuations(label_names: Sequence[str]) -> NDArray[np.int64]:
     >>> continuations(["O", "B-LOC", "I-LOC", "S-LOC"]).tolist()
     [0, 2, 2, -100]
     """
-    names = list(label_names)
-    place = {name: index for index, name in enumerate(names)}
-    out = np.arange(len(names))
-    if unknown_shapes(names):
+    out = np.arange(len(label_names))
+    if unknown_shapes(label_names):
         return out
-    suffix = any(name[1:2] not in ("", "-") for name in names if name != "O")
-    for index, name in enumerate(names):
-        if name == "O":
-            continue
-        letter, rest = (name[-1], name[:-1]) if suffix else (name[0], name[1:])
-        if letter == "B":
-            inside = [rest + other if suffix else other + rest for other in ("I", "M")]
-            out[index] = next((place[other] for other in inside if other in place), index)
-        elif letter not in "IM":
-            out[index] = IGNORED
+    labels = parse_labels(label_names)
+    inside = {int(labels.type_id[index]): index for index in np.flatnonzero(labels.code == INSIDE)}
+    for index in np.flatnonzero(labels.code == BEGIN):
+        out[index] = inside.get(int(labels.type_id[index]), index)
+    out[(labels.code == END) | (labels.code == SINGLE)] = IGNORED
     return out
 
 

@@ -39,8 +39,8 @@ _SPELLING: dict[Scheme, dict[str, str]] = {
 _ALIAS = {"BIO": "IOB2", "BIO1": "IOB1", "BIO2": "IOB2", "BIOES": "IOBES", "BMEWO": "BMES", "BILUO": "BILOU"}
 _PREFIX = re.compile(r"([IMBELSUW])(?:-(.+))?")
 _SUFFIX = re.compile(r"(?:(.+)-)?([IMBELSUW])")
-_OUTSIDE, _INSIDE, _BEGIN, _END, _SINGLE = range(5)
-_CODE = {"I": _INSIDE, "B": _BEGIN, "E": _END, "S": _SINGLE}
+OUTSIDE, INSIDE, BEGIN, END, SINGLE = range(5)
+_CODE = {"I": INSIDE, "B": BEGIN, "E": END, "S": SINGLE}
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def parse_labels(names: Sequence[str]) -> Labels:
     return Labels(
         types=tuple(types),
         type_id=np.array([place[part[1]] if part else -1 for part in split], dtype=np.int64),
-        code=np.array([_CODE[_MEANING[part[0]]] if part else _OUTSIDE for part in split], dtype=np.int8),
+        code=np.array([_CODE[_MEANING[part[0]]] if part else OUTSIDE for part in split], dtype=np.int8),
         letters=frozenset(part[0] for part in split if part),
         suffix=suffix,
     )
@@ -169,8 +169,8 @@ def chunks(ids: Ragged, labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.b
     first, last = _row_ends(ids)
     previous_kind = np.roll(kind, 1)
     previous_code = np.roll(code, 1)
-    closed = first | (previous_kind != kind) | (previous_code == _END) | (previous_code == _SINGLE)
-    starts = (kind >= 0) & (closed | (code == _BEGIN) | (code == _SINGLE))
+    closed = first | (previous_kind != kind) | (previous_code == END) | (previous_code == SINGLE)
+    starts = (kind >= 0) & (closed | (code == BEGIN) | (code == SINGLE))
     ends = (kind >= 0) & (last | np.roll(starts, -1) | (np.roll(kind, -1) < 0))
     return kind, starts, ends
 
@@ -194,7 +194,7 @@ def recognise(ids: Ragged, names: Sequence[str]) -> Recognised:
     code = labels.code[ids.flat]
     # Only labels that occur count: a label list may name more than the rows use.
     used = {letter for letter, there in _letters_used(ids, names, labels).items() if there}
-    opened_inside = int((starts & (code == _INSIDE)).sum())
+    opened_inside = int((starts & (code == INSIDE)).sum())
     first, last = _row_ends(ids)
     if used & {"L", "U"}:
         return Recognised("BILOU", labels.suffix, opened_inside)
@@ -205,10 +205,10 @@ def recognise(ids: Ragged, names: Sequence[str]) -> Recognised:
     if "E" in used:
         # IOE1 marks an end only where the next entity of the type follows at once.
         follows = ~last & np.roll(starts, -1) & (np.roll(kind, -1) == kind)
-        ended = code == _END
+        ended = code == END
         scheme: Scheme = "IOE1" if (ends & ~ended).any() and not (ended & ~follows).any() else "IOE2"
         return Recognised(scheme, labels.suffix, 0)
-    begun = code == _BEGIN
+    begun = code == BEGIN
     needed = ~first & (np.roll(kind, 1) == kind)
     if opened_inside and not (begun & ~needed).any():
         return Recognised("IOB1", labels.suffix, 0)
@@ -277,19 +277,19 @@ def _codes(
     last: NDArray[np.bool_],
 ) -> NDArray[np.int8]:
     """Return what each token's letter must mean in `scheme`; tokens outside are overwritten later."""
-    code = np.full(len(kind), _INSIDE, dtype=np.int8)
+    code = np.full(len(kind), INSIDE, dtype=np.int8)
     if scheme == "IOB1":
-        code[starts & ~first & (np.roll(kind, 1) == kind)] = _BEGIN
+        code[starts & ~first & (np.roll(kind, 1) == kind)] = BEGIN
     elif scheme == "IOB2":
-        code[starts] = _BEGIN
+        code[starts] = BEGIN
     elif scheme == "IOE1":
-        code[ends & ~last & (np.roll(kind, -1) == kind)] = _END
+        code[ends & ~last & (np.roll(kind, -1) == kind)] = END
     elif scheme == "IOE2":
-        code[ends] = _END
+        code[ends] = END
     else:
-        code[starts] = _BEGIN
-        code[ends] = _END
-        code[starts & ends] = _SINGLE
+        code[starts] = BEGIN
+        code[ends] = END
+        code[starts & ends] = SINGLE
     return code
 
 

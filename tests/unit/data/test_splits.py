@@ -12,7 +12,7 @@ from evenweave.data.splits import find_splits, split_of
     ("names", "split"),
     [
         (
-            "train.txt training.jsonl eng.train wnut17train.conll train-00000-of-00001.parquet deu.train.utf8",
+            "train.txt training.jsonl eng.train wnut17train.conll train-00000-of-00001.parquet",
             "train",
         ),
         (
