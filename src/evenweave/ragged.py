@@ -6,7 +6,6 @@ Shape legend, used throughout the package:
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, final, overload
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from evenweave.errors import ArgumentError, DataError
+from evenweave.unbox import constant_of, pack
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,7 +96,7 @@ class Ragged:
             DataError: a row is not one-dimensional numbers; names the row.
         """
         rows = rows if isinstance(rows, list) else list(rows)
-        fast = unboxed(rows)
+        fast = _unboxed(rows)
         if fast is not None:
             return fast if dtype is None else cls.trusted(fast.values.astype(dtype, copy=False), fast.offsets)
         parts: list[NDArray[Any]] = []
@@ -247,47 +247,26 @@ def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return offsets
 
 
-# What marshal's version 2 writes: a list as 91 and its length, an integer of 32 bits as 105 and its value,
-# both one byte and four, little-endian; anything else as another byte.
-_RECORD = np.dtype([("kind", "u1"), ("value", "<i4")])
-_LIST, _INT = ord("["), ord("i")
+# So many rows of boxed integers are read at a time: enough to be fast, few enough to need little memory.
 _AT_ONCE = 4096
 
 
-def unboxed(rows: list[Any]) -> Ragged | None:
-    """Return rows that are lists of 32-bit integers as int64 Ragged, or None if any is not.
-
-    Python integers are boxed, and reading them one by one through NumPy's general conversion costs three
-    times what `marshal.dumps` takes, which writes a list as flat records in one call of C. The records'
-    kinds are all checked, so anything but a list of plain integers is seen and left to the caller.
-    """
-    if not rows or set(map(type, rows)) != {list}:
+def _unboxed(rows: list[Any]) -> Ragged | None:
+    """Return rows that are lists of 32-bit integers as int64 Ragged, or None if any is not."""
+    if set(map(type, rows)) != {list}:
         return None
-    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
-    offsets = offsets_of(sizes)
-    # Attention masks and token types are one value throughout; counting it is ten times cheaper still.
-    first = next((row[0] for row in rows if row), None)
-    if type(first) is int and all(row.count(first) == len(row) for row in rows):
-        try:
-            return Ragged.trusted(np.full(offsets[-1], first, np.int64), offsets)
-        except OverflowError:
-            return None
+    sizes = list(map(len, rows))
+    offsets = offsets_of(np.array(sizes, np.int64))
+    constant = constant_of(rows, sizes)
+    if constant is not None:
+        return Ragged.trusted(np.full(offsets[-1], constant, np.int64), offsets)
     values = np.empty(offsets[-1], np.int64)
     for start in range(0, len(rows), _AT_ONCE):
-        part = rows[start : start + _AT_ONCE]
-        begin, end = offsets[start], offsets[start + len(part)]
-        try:
-            data = marshal.dumps(part, 2)
-        except ValueError:  # holds something that marshal does not know
+        part = offsets[start : start + _AT_ONCE + 1]
+        packed = pack(rows[start : start + _AT_ONCE], part - part[0])
+        if packed is None or not packed.is_sound():
             return None
-        if len(data) != _RECORD.itemsize * (1 + len(part) + end - begin):
-            return None
-        records = np.frombuffer(data, _RECORD)[1:]
-        headers = offsets[start : start + len(part)] - begin + np.arange(len(part))
-        kinds = records["kind"]
-        if (kinds[headers] != _LIST).any() or np.count_nonzero(kinds == _INT) != end - begin:
-            return None
-        values[begin:end] = np.delete(records["value"], headers)
+        values[part[0] : part[-1]] = packed.values()
     return Ragged.trusted(values, offsets)
 
 

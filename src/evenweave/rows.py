@@ -12,13 +12,16 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.ragged import Ragged
+from evenweave.kernels.pad import is_sound
+from evenweave.ragged import Ragged, offsets_of
+from evenweave.unbox import INTEGER, LIST, Packed, constant_of, pack
 
 # Ragged (rows of numbers), an array [rows, ...] (one value a row), or anything else: an Arrow array, or a
 # list of strings, lists of strings, nested rows, None. Those are for the collator that knows what they mean.
 Column = Ragged | NDArray[Any] | list[Any]
 
 _SCALARS = {int, float, bool}
+_SEQUENCES = {list, tuple}
 
 
 @final
@@ -86,21 +89,28 @@ class Rows(list[dict[str, Any]]):
         return f"Rows({len(self)} rows of {list(self.columns)})"
 
 
-def column_of(cells: Sequence[Any] | Ragged | NDArray[Any], name: str) -> Column:
-    """Return one value a row, of whatever kind, as a column; `name` is used in errors."""
+def column_of(
+    cells: Sequence[Any] | Ragged | NDArray[Any], name: str, *, lists: Lists | None = None
+) -> Column | Packed:
+    """Return one value a row, of whatever kind, as a column; `name` is used in errors.
+
+    With `lists`, rows of Python integers come as it reads them.
+    """
     if isinstance(cells, Ragged):
         return cells
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
-        return (
-            Ragged.from_lengths(cells.reshape(-1), np.full(len(cells), cells.shape[1]))
-            if cells.ndim == 2
-            else cells
-        )
+        if cells.ndim != 2:
+            return cells
+        return Ragged.from_lengths(cells.reshape(-1), np.full(len(cells), cells.shape[1]))
     kinds = set(map(type, cells))
-    if kinds <= {list, tuple}:
+    if kinds <= _SEQUENCES:
         first = next((cell[0] for cell in cells if len(cell)), 0)
-        if isinstance(first, str | list | tuple | None) or np.ndim(first):
+        if type(first) is not int and (isinstance(first, str | list | tuple | None) or np.ndim(first)):
             return list(cells)
+        if lists is not None and tuple not in kinds:
+            fast = lists.read(cells)
+            if fast is not None:
+                return fast
         return Ragged.from_rows(cells, name=name)
     if kinds <= _SCALARS:
         return np.array(cells)
@@ -114,8 +124,39 @@ def column_of(cells: Sequence[Any] | Ragged | NDArray[Any], name: str) -> Column
     return list(cells)
 
 
+@final
+class Lists:
+    """Reads the columns of one batch of lists; columns with rows of equal length share their offsets."""
+
+    __slots__ = ("_offsets", "_sizes")
+
+    def __init__(self) -> None:
+        self._sizes: list[int] = []
+        self._offsets = np.zeros(1, np.int64)
+
+    def read(self, cells: Any) -> Ragged | Packed | None:
+        """Return rows of Python integers as `Packed` or, if all are equal, as Ragged of a narrow type."""
+        sizes = list(map(len, cells))
+        if sizes != self._sizes:
+            self._sizes, self._offsets = sizes, offsets_of(np.array(sizes, np.int64))
+        constant = constant_of(cells, sizes)
+        if constant is not None:
+            kind = np.int8 if -128 <= constant < 128 else np.int64
+            return Ragged.trusted(np.full(self._offsets[-1], constant, kind), self._offsets)
+        packed = pack(cells, self._offsets)
+        if packed is None or not is_sound(packed.records["kind"], self._offsets, LIST, INTEGER):
+            return None
+        return packed
+
+
+def unpacked(column: Any) -> Any:
+    """Return a column with `Packed` rows as Ragged, and any other as it is."""
+    return Ragged.trusted(column.values(), column.offsets) if isinstance(column, Packed) else column
+
+
 def taken(column: Any, indices: NDArray[np.int64]) -> Any:
     """Return the chosen rows of one column, in the same kind of column."""
+    column = unpacked(column)
     if isinstance(column, Ragged | np.ndarray):
         return column.take(indices) if isinstance(column, Ragged) else column[indices]
     if isinstance(column, list):

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from evenweave.errors import DataError
-from evenweave.rows import Rows, column_of
+from evenweave.rows import Lists, Rows, column_of
 
 
-def rows_of(features: Any) -> Rows:
+def rows_of(features: Any, *, packed: bool = False) -> Rows:
     """Return features as `Rows`.
 
     Args:
         features: a list of mappings or objects with attributes, `Rows`, a mapping of columns, an Arrow
             table, or a data set over columns. Nothing in it is changed.
+        packed: columns may come as `unbox.Packed`, which only `pad_columns` and what it calls understand.
 
     Raises:
         DataError: no rows, rows whose columns differ, or columns of unequal length.
@@ -33,18 +34,18 @@ def rows_of(features: Any) -> Rows:
     items = features if isinstance(features, list | tuple) else list(features)
     if not items:
         raise DataError("features: no rows; a batch needs one or more")
-    return Rows(
-        {name: column_of(cells, name) for name, cells in _cells(items).items()}, np.arange(len(items))
-    )
+    lists = Lists() if packed else None
+    columns = {name: column_of(cells, name, lists=lists) for name, cells in _cells(items).items()}
+    return Rows(columns, np.arange(len(items)))
 
 
-def sequences_of(features: Any) -> Rows:
+def sequences_of(features: Any, *, packed: bool = False) -> Rows:
     """`rows_of`, where a feature may also be a bare row of token ids."""
     if isinstance(features, list | tuple) and not isinstance(features, Rows) and features:
         first = features[0]
         if isinstance(first, list | tuple) or np.ndim(first) == 1:
             return Rows({"input_ids": column_of(features, "input_ids")}, np.arange(len(features)))
-    return rows_of(features)
+    return rows_of(features, packed=packed)
 
 
 def _cells(items: Sequence[Any]) -> dict[str, list[Any]]:

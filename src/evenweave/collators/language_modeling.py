@@ -92,7 +92,7 @@ class DataCollatorForLanguageModeling:
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be), with `labels`."""
-        rows = encode(sequences_of(features), self.tokenizer, words=self.whole_word_mask)
+        rows = encode(sequences_of(features, packed=True), self.tokenizer, words=self.whole_word_mask)
         fills = {"word_ids": -1, "offset_mapping": 0, "labels": IGNORED, **self.pad_values}
         how = Padding(
             multiple_of=self.pad_to_multiple_of,

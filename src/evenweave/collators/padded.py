@@ -16,6 +16,7 @@ from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import measure, pad_mask
 from evenweave.ragged import Ragged
 from evenweave.rows import Rows, taken
+from evenweave.unbox import Packed
 
 Ints = NDArray[np.int64]
 
@@ -86,7 +87,7 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
     block = iter(_block(rows, main, fills, width, missing_mask))
     made: dict[str, Any] = {}
     for name, column in rows.columns.items():
-        if isinstance(column, Ragged) and (name in fills or name == main):
+        if isinstance(column, Ragged | Packed) and (name in fills or name == main):
             made[name] = out = next(block) if column.dtype.kind in "iu" else _empty(column, indices, width)
             pad_into(out, column, indices, sizes, fill=fills.get(name, 0), side=side, name=name)
         elif name in how.fills and not isinstance(column, np.ndarray):
@@ -106,19 +107,21 @@ def _block(rows: Rows, main: str, fills: Collection[str], width: int, one_more: 
     would be unmapped, and zeroed and mapped again page by page, which takes longer than to write them.
     """
     count = sum(
-        isinstance(column, Ragged) and column.dtype.kind in "iu" and (name in fills or name == main)
+        isinstance(column, Ragged | Packed) and column.dtype.kind in "iu" and (name in fills or name == main)
         for name, column in rows.columns.items()
     )
     return np.empty((count + one_more, len(rows), width), np.int64)
 
 
-def _empty(column: Ragged, indices: Ints, width: int) -> NDArray[Any]:
+def _empty(column: Ragged | Packed, indices: Ints, width: int) -> NDArray[Any]:
     return np.empty((len(indices), width), dtype=wide_dtype(column.dtype))
 
 
 def check_ids(rows: Rows, name: str) -> None:
     """Raise DataError unless `rows` has a column of that name with a flat row of integers for each row."""
     column = rows.columns.get(name)
+    if isinstance(column, Packed):
+        return
     if isinstance(column, Ragged):
         if column.dtype.kind in "iu" or not len(column.flat):
             return

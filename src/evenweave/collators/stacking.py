@@ -11,7 +11,7 @@ from evenweave.collators.rectangles import pad, wide_dtype
 from evenweave.errors import DataError
 from evenweave.kernels.pad import measure
 from evenweave.ragged import Ragged, offsets_of
-from evenweave.rows import taken
+from evenweave.rows import taken, unpacked
 
 Ints = NDArray[np.int64]
 
@@ -22,6 +22,7 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
     Raises:
         DataError: they are not, or are not numbers; names column, row and remedy.
     """
+    column = unpacked(column)
     if isinstance(column, np.ndarray):
         return column[indices].astype(wide_dtype(column.dtype), copy=False)
     if isinstance(column, Ragged):

@@ -32,8 +32,7 @@ def truncate(rows: Rows, main: str, names: Collection[str], *, limit: int, token
         main: the column of token ids.
         names: columns with one value a token, cut at the same places.
     """
-    sizes = rows.columns[main].lengths[rows.indices]
-    if sizes.max(initial=0) <= limit:
+    if np.diff(rows.columns[main].offsets)[rows.indices].max(initial=0) <= limit:
         return rows
     columns = {name: taken(column, rows.indices) for name, column in rows.columns.items()}
     left = getattr(tokenizer, "truncation_side", "right") == "left"

@@ -8,6 +8,18 @@ from typing import Any
 # Public name -> module that defines it.
 _HOME = {
     "Columns": "evenweave.data.columns",
+    "ClassLabel": "evenweave.data.features",
+    "Dataset": "evenweave.data.dataset",
+    "DatasetDict": "evenweave.data.dataset_dict",
+    "Encoded": "evenweave.data.encoded",
+    "Sequence": "evenweave.data.features",
+    "Value": "evenweave.data.features",
+    "align_labels_with_tokens": "evenweave.data.align",
+    "default_encoder": "evenweave.data.encoder",
+    "load_dataset": "evenweave.data.read",
+    "sample_corpus": "evenweave.data.sample",
+    "tokenize_and_align": "evenweave.data.align",
+    "write_sample": "evenweave.data.sample",
 }
 
 __all__ = list(_HOME)
