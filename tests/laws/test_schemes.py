@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenweave.data.schemes import SCHEMES, convert_ids, convert_tags, parse_labels, recognise
+from evenweave.data.labels import SCHEMES, parse_labels
+from evenweave.data.schemes import convert_ids, convert_tags, recognise
 from evenweave.ragged import Ragged
 
 LETTERS = "IBESLUMW"

@@ -10,7 +10,7 @@ _HOME = {
     "Columns": "evenweave.data.columns",
     "ClassLabel": "evenweave.data.features",
     "Dataset": "evenweave.data.dataset",
-    "DatasetDict": "evenweave.data.dataset_dict",
+    "DatasetDict": "evenweave.data.dataset",
     "Encoded": "evenweave.data.encoded",
     "Sequence": "evenweave.data.features",
     "Value": "evenweave.data.features",

@@ -10,67 +10,24 @@ Shape legend: B rows of the data set, W windows, N sub-tokens in all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from evenweave.arrow import one_array, ragged_from_arrow
-from evenweave.data.dataset import Dataset
-from evenweave.data.features import label_names_of
-from evenweave.data.schemes import BEGIN, END, INSIDE, SINGLE, parse_labels, unknown_shapes
+from evenweave.data.encoded import Encoded
 from evenweave.data.subtokens import Frame, encode_words, fast_backend, frame_of
 from evenweave.data.windows import Windows, plan_windows
+from evenweave.data.words import IGNORED, WordLabels, as_dataset, continuations, word_labels, words_of
 from evenweave.errors import ArgumentError, DataError
 from evenweave.ragged import Ragged, offsets_of
-from evenweave.rows import Rows
+
+__all__ = ["Encoded", "align_labels_with_tokens", "tokenize_and_align"]
 
 logger = logging.getLogger("evenweave")
 
-IGNORED = -100  # torch's cross-entropy leaves these targets out
 _NO_LIMIT = 1_000_000  # transformers writes "no limit known" as a huge model_max_length
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A data set as a model takes it; also a map-style data set for PyTorch's DataLoader.
-
-    Attributes:
-        columns: `input_ids`, `labels` if the data has labels, `token_type_ids` if the model takes them:
-            W rows each, int64. There is no attention mask: every token counts.
-        word_ids: int32, the word of its row each sub-token belongs to, -1 for special tokens.
-        source: int64 `[W]`, the row of the data set each window was cut from, ascending.
-        core: int64 `[W, 2]`, the sub-tokens (from, to) of each window it answers for; those of one row's
-            windows, in order, are the sub-tokens of the row.
-    """
-
-    columns: dict[str, Ragged]
-    word_ids: Ragged
-    source: NDArray[np.int64]
-    core: NDArray[np.int64]
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Sub-tokens of each window, int64 `[W]`."""
-        return self.word_ids.lengths
-
-    def __len__(self) -> int:
-        return len(self.word_ids)
-
-    def __getitem__(self, index: int) -> dict[str, NDArray[np.int64]]:
-        return {name: column[index] for name, column in self.columns.items()}
-
-    def __getitems__(self, indices: Sequence[int]) -> Rows:
-        """Return a batch without copying it; a collator writes it straight from the columns."""
-        return Rows(self.columns, np.asarray(indices, dtype=np.int64))
-
-    def __repr__(self) -> str:
-        rows = len(np.unique(self.source))
-        return f"Encoded({rows} rows in {len(self)} windows, {list(self.columns)})"
 
 
 def align_labels_with_tokens(
@@ -146,8 +103,8 @@ def tokenize_and_align(
     """
     fast_backend(tokenizer)
     rows = as_dataset(dataset)
-    tokens, words = _tokens(rows, text_column)
-    labels = _labels(rows, label_column, words)
+    tokens, words = words_of(rows, text_column)
+    labels = word_labels(rows, label_column, words)
     pieces = encode_words(tokenizer, tokens)
     frame = frame_of(tokenizer)
     capacity, context = _room(tokenizer, frame, max_length, stride)
@@ -159,115 +116,6 @@ def tokenize_and_align(
         # Without special tokens a row without words is nothing a model could take.
         windows = _nonempty(windows)
     return _weave(windows, frame, pieces, counts, labels, tokenizer, label_all_tokens)
-
-
-def continuations(label_names: Sequence[str]) -> NDArray[np.int64]:
-    """Return for each label the one a word's further sub-tokens get, int64 `[L]`.
-
-    The I- of a B-; the label itself for I-, O and plain labels. A label that ends an entity (E-, S- and
-    their like) cannot go on inside the word: -100.
-
-    >>> continuations(["O", "B-LOC", "I-LOC", "S-LOC"]).tolist()
-    [0, 2, 2, -100]
-    """
-    out = np.arange(len(label_names))
-    if unknown_shapes(label_names):
-        return out
-    labels = parse_labels(label_names)
-    inside = {int(labels.type_id[index]): index for index in np.flatnonzero(labels.code == INSIDE)}
-    for index in np.flatnonzero(labels.code == BEGIN):
-        out[index] = inside.get(int(labels.type_id[index]), index)
-    out[(labels.code == END) | (labels.code == SINGLE)] = IGNORED
-    return out
-
-
-def as_dataset(dataset: Any) -> Dataset:
-    """Return rows of any kind we know as a `Dataset`.
-
-    Raises:
-        ArgumentError: several splits at once, or nothing that has rows.
-    """
-    if isinstance(dataset, Dataset):
-        return dataset
-    if isinstance(dataset, Mapping):
-        if dataset and all(
-            isinstance(part, Dataset) or hasattr(part, "features") for part in dataset.values()
-        ):
-            raise ArgumentError(
-                f"dataset: has the splits {', '.join(dataset)}; give one, such as dataset['train']"
-            )
-        return Dataset.from_dict(dataset)
-    if hasattr(dataset, "with_format") and hasattr(dataset, "features"):
-        return Dataset.from_datasets(dataset)
-    if isinstance(dataset, pa.Table):
-        return Dataset(dataset)
-    if isinstance(dataset, list | tuple) and all(isinstance(row, Mapping) for row in dataset):
-        return Dataset.from_list(cast("list[Mapping[str, Any]]", dataset))
-    raise ArgumentError(f"dataset: {type(dataset).__name__} is no data set; read one with load_dataset(...)")
-
-
-def _tokens(rows: Dataset, column: str) -> tuple[Any, NDArray[np.int64]]:
-    """Return the words of all rows, Arrow strings, and where rows begin, int64 `[B + 1]`."""
-    if column not in rows.column_names:
-        raise DataError(f"column {column!r}: not there; the columns are {rows.column_names}")
-    array = one_array(rows.table.column(column))
-    listed = pa.types.is_list(array.type) or pa.types.is_large_list(array.type)
-    if len(array) and not listed:
-        raise DataError(f"column {column!r}: {array.type}, not lists of words; split the text into words")
-    if array.null_count:
-        row = int(pc.index(array.is_null(), True).as_py())
-        raise DataError(f"row {row}, column {column!r}: null; fill or drop the row")
-    if len(array) == 0:
-        return pa.array([], pa.string()), np.zeros(1, np.int64)
-    lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64)
-    words = array.flatten()
-    offsets = offsets_of(lengths)
-    if pa.types.is_null(words.type) and not len(words):
-        words = words.cast(pa.string())
-    if words.null_count:
-        row = int(np.searchsorted(offsets, pc.index(words.is_null(), True).as_py(), side="right")) - 1
-        raise DataError(f"row {row}, column {column!r}: a word is null; fill or drop it")
-    if not (pa.types.is_string(words.type) or pa.types.is_large_string(words.type)):
-        raise DataError(f"column {column!r}: lists of {words.type}; give lists of words")
-    return words, offsets
-
-
-@dataclass(frozen=True)
-class _WordLabels:
-    first: NDArray[np.int64]
-    further: NDArray[np.int64]
-
-
-def _labels(rows: Dataset, column: str, words: NDArray[np.int64]) -> _WordLabels | None:
-    """Return for each word the label of its first sub-token and of the further ones."""
-    if column not in rows.column_names:
-        return None
-    kind = one_array(rows.table.column(column)).type
-    inner = getattr(kind, "value_type", kind)
-    if pa.types.is_string(inner) or pa.types.is_large_string(inner):
-        raise DataError(
-            f"column {column!r}: label names; turn them into ids with ClassLabel(names).str2int(...)"
-        )
-    labels = ragged_from_arrow(rows.table.column(column), name=column)
-    wanted = np.diff(words)
-    if (labels.lengths != wanted).any():
-        row = int(np.flatnonzero(labels.lengths != wanted)[0])
-        raise DataError(
-            f"row {row}, column {column!r}: {labels.lengths[row]} labels for {wanted[row]} words; "
-            "give each word one"
-        )
-    flat = labels.flat.astype(np.int64)
-    names = label_names_of(rows.features[column])
-    if names is None:
-        return _WordLabels(flat, np.where(flat > 0, flat + flat % 2, flat))
-    outside = (flat != IGNORED) & ((flat < 0) | (flat >= len(names)))
-    if outside.any():
-        word = int(np.flatnonzero(outside)[0])
-        row = int(np.searchsorted(words, word, side="right")) - 1
-        raise DataError(
-            f"row {row}, column {column!r}: label id {flat[word]}; the names give ids 0 to {len(names) - 1}"
-        )
-    return _WordLabels(flat, np.where(flat == IGNORED, flat, continuations(names)[flat]))
 
 
 def _room(tokenizer: Any, frame: Frame, max_length: int | None, stride: int | None) -> tuple[int | None, int]:
@@ -308,7 +156,7 @@ def _weave(
     frame: Frame,
     pieces: Ragged,
     counts: Ragged,
-    labels: _WordLabels | None,
+    labels: WordLabels | None,
     tokenizer: Any,
     label_all_tokens: bool,
 ) -> Encoded:

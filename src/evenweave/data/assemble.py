@@ -13,16 +13,9 @@ from numpy.typing import NDArray
 from evenweave.data.dataset import Dataset, DatasetDict
 from evenweave.data.features import ClassLabel, Feature
 from evenweave.data.features import Sequence as ListOf
+from evenweave.data.labels import REMEDY, check_scheme, label_names, parse_labels, unknown_shapes
 from evenweave.data.raw import RawSplit, Tags, list_array
-from evenweave.data.schemes import (
-    REMEDY,
-    check_scheme,
-    convert_ids,
-    label_names,
-    parse_labels,
-    recognise,
-    unknown_shapes,
-)
+from evenweave.data.schemes import convert_ids, recognise
 from evenweave.errors import DataError
 from evenweave.ragged import Ragged
 

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from evenweave.data.labels import unknown_shapes
 from evenweave.data.raw import RawSplit, Tags, Vocabulary, list_array
-from evenweave.data.schemes import unknown_shapes
 from evenweave.data.text import blocks
 from evenweave.errors import DataError
 from evenweave.ragged import Ragged, offsets_of

@@ -8,7 +8,8 @@ from typing import Any, final, overload
 import numpy as np
 import pyarrow as pa
 
-from evenweave.data.features import ClassLabel, Feature, Sequence, Value, feature_of, label_names_of
+from evenweave.data.features import ClassLabel, Feature, Sequence, feature_of, label_names_of
+from evenweave.data.tables import as_table, joined
 from evenweave.errors import ArgumentError, DataError, missing
 from evenweave.rng import permutation
 
@@ -54,7 +55,7 @@ class Dataset:
         Raises:
             DataError: columns of unequal length, or values that share no type; names the column.
         """
-        return cls(_table(columns), features)
+        return cls(as_table(columns), features)
 
     @classmethod
     def from_list(cls, rows: Iterable[Mapping[str, Any]]) -> Dataset:
@@ -176,12 +177,10 @@ class Dataset:
                 result = function(part.to_pydict(), *([places] if with_indices else []), **extra)
             else:
                 rows = zip(part.to_pylist(), places, strict=True)
-                result = _joined(
-                    [function(row, *([at] if with_indices else []), **extra) for row, at in rows]
-                )
+                result = joined([function(row, *([at] if with_indices else []), **extra) for row, at in rows])
             new = {} if result is None else dict(result)
             columns = {name: part.column(name) for name in kept if name not in new}
-            parts.append(_table({**columns, **new}))
+            parts.append(as_table({**columns, **new}))
         if not parts:
             return self.remove_columns(drop)
         table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
@@ -322,38 +321,3 @@ def _from_hf(feature: Any) -> Feature | None:
         return None
     label = ClassLabel(names)
     return Sequence(label) if hasattr(feature, "feature") else label
-
-
-def _joined(results: list[Mapping[str, Any] | None]) -> dict[str, list[Any]] | None:
-    """Turn what a per-row function returned for each row into columns."""
-    filled = [result for result in results if result is not None]
-    if not filled:
-        return None
-    if len(filled) < len(results):
-        raise DataError("function: returned None for some rows and columns for others; return a dict always")
-    names = dict.fromkeys(name for result in filled for name in result)
-    return {name: [result.get(name) for result in filled] for name in names}
-
-
-def _table(columns: Mapping[str, Any]) -> Any:
-    arrays = {name: _array(values, name) for name, values in columns.items()}
-    sizes = {name: len(array) for name, array in arrays.items()}
-    if len(set(sizes.values())) > 1:
-        raise DataError(f"columns of unequal length: {sizes}; give every column one value a row")
-    return pa.table(arrays)
-
-
-def _array(values: Any, name: str) -> Any:
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return values
-    if hasattr(values, "to_arrow"):
-        return values.to_arrow()
-    if hasattr(values, "tolist"):
-        values = values.tolist()
-    try:
-        return pa.array([v.tolist() if hasattr(v, "tolist") else v for v in values])
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
-        raise DataError(f"column {name!r}: its values share no type ({error})") from None
-
-
-__all__ = ["ClassLabel", "Dataset", "DatasetDict", "Sequence", "Value"]

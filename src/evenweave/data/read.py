@@ -12,9 +12,9 @@ from evenweave.data.assemble import assemble
 from evenweave.data.conll import read_conll
 from evenweave.data.dataset import Dataset, DatasetDict
 from evenweave.data.jsonl import read_jsonl
+from evenweave.data.labels import check_scheme
 from evenweave.data.parquet import read_parquet
 from evenweave.data.raw import RawSplit
-from evenweave.data.schemes import check_scheme
 from evenweave.data.splits import find_splits
 from evenweave.errors import ArgumentError, DataError, NotFoundError
 

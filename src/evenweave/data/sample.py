@@ -20,8 +20,8 @@ import numpy as np
 from evenweave.data.dataset import Dataset, DatasetDict
 from evenweave.data.features import ClassLabel
 from evenweave.data.features import Sequence as ListOf
+from evenweave.data.labels import label_names
 from evenweave.data.sample_slots import Names, fill
-from evenweave.data.schemes import label_names
 from evenweave.rng import uniform
 
 SIZES = {"train": 2200, "validation": 450, "test": 450}

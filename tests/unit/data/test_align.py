@@ -10,8 +10,8 @@ import pytest
 from tests.helpers.tiny_tagger import LABELS, bert_tokenizer, roberta_tokenizer
 
 from evenweave import Dataset, DatasetDict, align_labels_with_tokens, tokenize_and_align
-from evenweave.data.align import continuations
 from evenweave.data.features import ClassLabel, Sequence
+from evenweave.data.words import continuations
 from evenweave.errors import ArgumentError, DataError
 
 LAMB = ["eu", "rejects", "german", "call", "to", "boycott", "british", "lamb", "."]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from evenweave.data.schemes import SCHEMES, convert_ids, convert_tags, label_names, recognise
+from evenweave.data.labels import SCHEMES, label_names
+from evenweave.data.schemes import convert_ids, convert_tags, recognise
 from evenweave.errors import ArgumentError, DataError
 from evenweave.ragged import Ragged
 
