@@ -89,7 +89,7 @@ def same_words(kind: str, text: str) -> bool:
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(text=SENTENCES)
 def test_sentences_give_what_transformers_gives(kind: str, strategy: str, text: str) -> None:
     ours, peer = both(kind)
@@ -102,7 +102,7 @@ def test_sentences_give_what_transformers_gives(kind: str, strategy: str, text: 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(text=ANY_TEXT)
 def test_any_text_gives_what_transformers_gives(kind: str, strategy: str, text: str) -> None:
     ours, peer = both(kind)
@@ -113,7 +113,7 @@ def test_any_text_gives_what_transformers_gives(kind: str, strategy: str, text: 
     assert_same(found, shown(text, peer(text, aggregation_strategy=strategy), groups=strategy != "none"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(words=st.lists(WORDS, min_size=1, max_size=10))
 def test_words_given_split_are_tagged_as_transformers_tags_them(words: list[str]) -> None:
     ours, peer = both("bert")

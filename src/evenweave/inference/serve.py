@@ -141,14 +141,15 @@ _BUSY = "server: too many requests wait already; try again in a moment"
 
 def _explained(errors: Sequence[Any]) -> str:
     """Say in one line what is wrong with a request."""
-    kinds = {error["type"] for error in errors}
-    if "json_invalid" in kinds:
-        return 'body: not JSON; send {"inputs": "a text, or a list of texts"}'
-    for error in errors:
-        if error["type"] == "too_long":
-            return f"inputs: more than {MOST_TEXTS} texts; send fewer at a time"
+    if any(error["type"] == "too_long" for error in errors):
+        return f"inputs: more than {MOST_TEXTS} texts; send fewer at a time"
     first = errors[0]
-    where = ".".join(
-        str(part) for part in first["loc"] if part != "body" and not str(part).startswith("list[")
-    )
-    return f"{where or 'body'}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    place = [str(part) for part in first["loc"] if part != "body"]
+    if first["type"] == "json_invalid" or not place:
+        return (
+            'body: not a JSON object; send {"inputs": "a text, or a list of texts"} '
+            "with content-type: application/json"
+        )
+    if place[0] == "inputs":
+        return "inputs: give a text, or a list of texts"
+    return f"{'.'.join(place)}: {first['msg'][0].lower()}{first['msg'][1:]}"

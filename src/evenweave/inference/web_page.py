@@ -23,6 +23,7 @@ label{font-weight:600}
 #result .text{background:var(--card);border-radius:.6rem;padding:.75rem 1rem;font-size:1.05rem}
 #result.busy{opacity:.55}
 .error{color:var(--bad)}
+#result td:first-child{white-space:normal;overflow-wrap:anywhere}
 code{background:var(--card);border-radius:.3rem;padding:.1rem .35rem;overflow-wrap:anywhere}
 """
 
