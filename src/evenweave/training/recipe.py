@@ -56,6 +56,8 @@ class TaggerRun:
         train: what `Trainer.train` returned.
         scores: for each scored split, the loss, overall and per-type scores.
         label_names: labels by id.
+        splits: the data, as it was trained and scored.
+        label_column: its column of tags.
     """
 
     output_dir: Path
@@ -63,6 +65,8 @@ class TaggerRun:
     train: TrainOutput
     scores: dict[str, dict[str, Any]]
     label_names: list[str]
+    splits: dict[str, Dataset]
+    label_column: str
 
 
 def train_tagger(
@@ -126,7 +130,7 @@ def train_tagger(
     trainer.save_state()
     scored: list[str] = [name for name in ("validation", "test") if name in encoded]
     scores = {name: full_scores(trainer, encoded[name]) for name in scored}
-    return TaggerRun(Path(args.output_dir), trainer, output, scores, names)
+    return TaggerRun(Path(args.output_dir), trainer, output, scores, names, splits, label_column)
 
 
 def evaluate_tagger(
