@@ -40,7 +40,7 @@ _HOME = {
     "default_data_collator": "evenweave.collators",
     "load_dataset": "evenweave.data.read",
     "Dataset": "evenweave.data.dataset",
-    "DatasetDict": "evenweave.data.dataset_dict",
+    "DatasetDict": "evenweave.data.dataset",
     "align_labels_with_tokens": "evenweave.data.align",
     "tokenize_and_align": "evenweave.data.align",
     "sample_corpus": "evenweave.data.sample",
