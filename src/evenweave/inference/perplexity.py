@@ -75,6 +75,8 @@ def token_log_probabilities(
 
     if isinstance(texts, str):
         raise ArgumentError("texts: a single string; give a list of texts")
+    if batch_size < 1:
+        raise ArgumentError(f"batch_size: {batch_size}; give at least 1")
     ids = Ragged.from_rows(
         tokenizer(list(texts), add_special_tokens=False)["input_ids"] if len(texts) else [], dtype=np.int64
     )

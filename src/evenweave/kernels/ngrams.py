@@ -20,7 +20,7 @@ WORD = 64  # tokens that fit one word of bits
 
 
 @njit(cache=True, nogil=True)
-def same_token(text: Any, tokens: Any, i: int, other_text: Any, other_tokens: Any, j: int) -> Any:
+def same_token(text: Any, tokens: Any, i: Any, other_text: Any, other_tokens: Any, j: Any) -> Any:
     """Return whether two tokens of equal keys hold the same bytes."""
     if tokens[KEY, i] >= 0:
         return True

@@ -223,7 +223,7 @@ def bleu(predictions: Any, references: Any, **settings: Any) -> dict[str, Any]:
         DataError: a row is no text, or has no reference; names the row.
 
     >>> bleu(["the cat sat on the mat"], [["the cat sat on a mat", "a cat sat on the mat"]])["precisions"]
-    [1.0, 1.0, 0.75, 0.6666666666666666]
+    [0.8333333333333334, 1.0, 1.0, 1.0]
     """
     return Metric(Bleu(**settings)).compute(predictions=predictions, references=references)
 

@@ -57,7 +57,9 @@ def one_by_one(model: Any, tokenizer: Any, text: str, limit: int, stride: int) -
 
 
 @pytest.mark.parametrize(("limit", "stride"), [(16, 8), (16, 15), (16, 1), (5, 2), (2, 1)])
-def test_each_token_once_with_the_context_of_its_window(model: Any, tokenizer: Any, limit: int, stride: int) -> None:
+def test_each_token_once_with_the_context_of_its_window(
+    model: Any, tokenizer: Any, limit: int, stride: int
+) -> None:
     rows = texts(3, 0, 1, 16, 15, 17, 40)
     scored = token_log_probabilities(model, tokenizer, rows, max_length=limit, stride=stride, batch_size=3)
     assert scored.lengths.tolist() == [3, 0, 1, 16, 15, 17, 40]
