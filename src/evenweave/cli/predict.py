@@ -41,9 +41,12 @@ def predict(
     from evenweave.cli.lines import read_lines
     from evenweave.cli.output import show_log
     from evenweave.errors import NotFoundError
+    from evenweave.inference.load import check_directory
 
+    # What is plain to see is said before seconds go into loading.
     if file != "-" and not Path(file).is_file():
         raise NotFoundError(f"{file}: no such file")
+    check_directory(model)
     show_log()
     from evenweave.inference.pipeline import pipeline
 

@@ -93,7 +93,9 @@ def nice_ticks(low: float, high: float, *, whole: bool = False, about: int = 5) 
     >>> nice_ticks(1, 3, whole=True)
     [1.0, 2.0, 3.0]
     """
-    span = high - low or abs(high) or 1.0
+    # Values that differ by rounding alone are drawn as one value.
+    size = max(abs(low), abs(high))
+    span = high - low if high - low > 1e-9 * size + 1e-12 else size if size > 1e-12 else 1.0
     rough = span / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * min((s for s in (1, 2, 2.5, 5, 10) if s * power >= rough * 0.999), default=10)
