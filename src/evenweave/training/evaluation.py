@@ -46,7 +46,7 @@ class Outputs:
 class Consumer(Protocol):
     """Takes the outputs of one chunk after the other and makes scores of them."""
 
-    def take(self, batch: Any) -> Any:
+    def take(self, logits: Any, labels: Any, inputs: dict[str, Any]) -> Any:
         """Reduce a batch's logits on the device to what this consumer needs of them."""
         ...
 
@@ -86,7 +86,7 @@ def run_pass(
     model.eval()
     loss_sum = torch.zeros((), dtype=torch.float64, device=forward.device)
     count = torch.zeros((), dtype=torch.float64, device=forward.device)
-    batches = 0
+    batches = seen = 0
     try:
         with torch.inference_mode():
             for rows, batch_rows, loaded in _chunks(data, collator, batch_size, max_tokens, workers, ranks):
@@ -99,7 +99,11 @@ def run_pass(
                         loss_sum += forward.loss.sum(outputs, labels).double()
                         count += forward.loss.count(labels).to(count.device)
                     if consumer is not None:
-                        kept.append((numbers, *_by_row(consumer.take(logits_of(outputs)), labels, batch)))
+                        taken = consumer.take(logits_of(outputs), labels, inputs)
+                        # An encoder's mask says nothing of the positions a decoder answers for.
+                        mask = None if "decoder_input_ids" in inputs else batch.get("attention_mask")
+                        kept.append((numbers, *_by_row(taken, labels, mask)))
+                    seen += len(numbers)
                     batches += 1
                     if on_batch is not None:
                         on_batch(len(numbers))
@@ -107,9 +111,8 @@ def run_pass(
                     consumer.add(_in_order(rows, kept))
     finally:
         model.train(was_training)
-    totals = ranks.sum(torch.stack([loss_sum, count])).tolist()
-    seen = len(data) if not data.streamed else 0
-    return Pass(totals[0] / totals[1] if totals[1] else None, seen, batches)
+    totals = ranks.sum(torch.stack([loss_sum, count, count.new_tensor(seen)])).tolist()
+    return Pass(totals[0] / totals[1] if totals[1] else None, int(totals[2]), batches)
 
 
 def _chunks(
@@ -117,12 +120,12 @@ def _chunks(
 ) -> Iterator[tuple[Rows, list[Rows], Iterator[dict[str, Any]]]]:
     """Yield (rows of whole documents, their batches as row numbers, the batches loaded)."""
     if data.streamed:
-        first = 0
+        first = ranks.rank
         stream = itertools.islice(data.rows, ranks.rank, None, ranks.world)
         while held := list(itertools.islice(stream, batch_size)):
-            numbers = np.arange(first, first + len(held))
+            numbers = first + ranks.world * np.arange(len(held))
             yield numbers, [numbers], iter([collator(held)])
-            first += len(held)
+            first += ranks.world * len(held)
         return
     plan = Plan(batch_size=batch_size, max_tokens=max_tokens, sampling="sequential")
     feed = Feed(data.rows, collator, plan=plan, lengths=data.lengths, workers=workers)
@@ -146,12 +149,11 @@ def _chunks(
 
 
 def _by_row(
-    logits: torch.Tensor, labels: torch.Tensor | None, batch: dict[str, Any]
+    logits: torch.Tensor, labels: torch.Tensor | None, mask: torch.Tensor | None
 ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     """Split a batch into rows, padding left out."""
     values = logits.float().cpu().numpy() if logits.is_floating_point() else logits.cpu().numpy()
     marks = None if labels is None else labels.cpu().numpy()
-    mask = batch.get("attention_mask")
     per_token = marks is not None and marks.ndim == 2 and values.shape[:2] == marks.shape
     if marks is None:
         per_token = mask is not None and values.shape[:2] == tuple(mask.shape)

@@ -26,7 +26,7 @@ class MetricConsumer:
     def __init__(self, metric: Metric, data: Prepared) -> None:
         self.metric, self._data = metric, data
 
-    def take(self, logits: Any) -> Any:
+    def take(self, logits: Any, labels: Any, inputs: dict[str, Any]) -> Any:
         """Predicted ids `[B, T]` or `[B]`, on the device."""
         return logits.argmax(-1)
 
@@ -61,9 +61,9 @@ class ArrayConsumer:
         self.logits: list[NDArray[Any]] = []
         self.labels: list[NDArray[Any]] = []
 
-    def take(self, logits: Any) -> Any:
-        """The logits, or what the user's `preprocess_logits_for_metrics` makes of them."""
-        return logits if self._preprocess is None else self._preprocess(logits, None)
+    def take(self, logits: Any, labels: Any, inputs: dict[str, Any]) -> Any:
+        """The logits, or what the user's `preprocess_logits_for_metrics` makes of them and the labels."""
+        return logits if self._preprocess is None else self._preprocess(logits, labels)
 
     def add(self, outputs: Outputs) -> None:
         """Keep a chunk."""
@@ -90,7 +90,7 @@ class BothConsumer:
     def __init__(self, arrays: ArrayConsumer, metric: MetricConsumer) -> None:
         self.arrays, self.metric = arrays, metric
 
-    def take(self, logits: Any) -> Any:
+    def take(self, logits: Any, labels: Any, inputs: dict[str, Any]) -> Any:
         """The logits."""
         return logits
 
