@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RECORD = np.dtype([("kind", "u1"), ("value", "<i4")])
-LIST, INTEGER = ord("["), ord("i")
+LIST, TUPLE, INTEGER = ord("["), ord("("), ord("i")
 
 
 @final
@@ -70,6 +70,30 @@ def pack(rows: list[Any], offsets: NDArray[np.int64]) -> Packed | None:
     if len(data) != RECORD.itemsize * (1 + len(rows) + offsets[-1]):
         return None
     return Packed(np.frombuffer(data, RECORD)[1:], offsets)
+
+
+def pack_tuples(rows: list[Any]) -> NDArray[np.int32] | None:
+    """Return rows of tuples of k 32-bit integers, such as offset mappings, as int32 `[N, k]`; else None."""
+    first = next((row[0] for row in rows if len(row)), ())
+    k = len(first) if isinstance(first, list | tuple) else 0
+    try:
+        data = marshal.dumps(rows, 2)
+    except ValueError:
+        return None
+    sizes = np.array(list(map(len, rows)), np.int64)
+    if k == 0 or len(data) != RECORD.itemsize * (1 + len(rows) + (1 + k) * sizes.sum()):
+        return None
+    records = np.frombuffer(data, RECORD)[1:]
+    headers = (np.cumsum(sizes) - sizes) * (1 + k) + np.arange(len(rows))
+    table = np.delete(records, headers).reshape(-1, 1 + k)
+    kinds = table["kind"]
+    sound = (
+        np.isin(records["kind"][headers], (LIST, TUPLE)).all()
+        and np.isin(kinds[:, 0], (LIST, TUPLE)).all()
+        and (table["value"][:, 0] == k).all()
+        and (kinds[:, 1:] == INTEGER).all()
+    )
+    return np.ascontiguousarray(table["value"][:, 1:]) if sound else None
 
 
 def constant_of(rows: list[Any], sizes: list[int]) -> int | None:

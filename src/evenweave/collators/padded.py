@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,37 +84,36 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
     side = tokenizer.padding_side
     wanted = "attention_mask" in names if how.attention_mask is None else how.attention_mask
     missing_mask = wanted and "attention_mask" not in rows.columns
-    block = iter(_block(rows, main, fills, width, missing_mask))
+    left = tokenizer.padding_side == "left"
+    columns = rows.columns
+    padded = [
+        name
+        for name, column in columns.items()
+        if isinstance(column, Ragged | Packed) and (name in fills or name == main)
+    ]
+    # One allocation in place of one a column: the C library keeps it whole for the next batch, where smaller
+    # ones are unmapped, then zeroed and mapped again page by page, which takes longer than to write them.
+    whole = [name for name in padded if columns[name].dtype.kind in "iu"]
+    block = np.empty((len(whole) + missing_mask, len(indices), width), np.int64)
+    places = dict(zip(whole, block, strict=False))
     made: dict[str, Any] = {}
-    for name, column in rows.columns.items():
-        if isinstance(column, Ragged | Packed) and (name in fills or name == main):
-            made[name] = out = next(block) if column.dtype.kind in "iu" else _empty(column, indices, width)
-            pad_into(out, column, indices, sizes, fill=fills.get(name, 0), side=side, name=name)
-        elif name in how.fills and not isinstance(column, np.ndarray):
+    for name in padded:
+        column, out = columns[name], places.get(name)
+        if out is None:
+            out = np.empty((len(indices), width), wide_dtype(column.dtype))
+        pad_into(out, column, indices, sizes, fills.get(name, 0), left, name)
+        made[name] = out
+    for name, column in columns.items():
+        if name in made:
+            continue
+        if name in how.fills and not isinstance(column, np.ndarray):
             made[name] = nested(column, indices, name).pad(fill=how.fills[name], width=width, side=side)
         else:
             made[name] = stack(column, indices, name)
     if missing_mask:
-        made["attention_mask"] = out = next(block)
-        pad_mask(sizes, out, side == "left")
+        made["attention_mask"] = block[-1]
+        pad_mask(sizes, block[-1], left)
     return made, sizes
-
-
-def _block(rows: Rows, main: str, fills: Collection[str], width: int, one_more: bool) -> NDArray[np.int64]:
-    """Return one block of memory, int64 `[K, B, T]`, for all padded columns of integers.
-
-    One allocation in place of K is given back to the next batch by the C library whole, where smaller ones
-    would be unmapped, and zeroed and mapped again page by page, which takes longer than to write them.
-    """
-    count = sum(
-        isinstance(column, Ragged | Packed) and column.dtype.kind in "iu" and (name in fills or name == main)
-        for name, column in rows.columns.items()
-    )
-    return np.empty((count + one_more, len(rows), width), np.int64)
-
-
-def _empty(column: Ragged | Packed, indices: Ints, width: int) -> NDArray[Any]:
-    return np.empty((len(indices), width), dtype=wide_dtype(column.dtype))
 
 
 def check_ids(rows: Rows, name: str) -> None:

@@ -58,26 +58,18 @@ def pad(
     longest = measure(column.offsets, indices, sizes)
     width = longest if width is None else width
     out: NDArray[Any] = np.empty((len(indices), width), dtype=wide_dtype(column.dtype))
-    pad_into(out, column, indices, sizes, fill=fill, side=side, name=name)
+    pad_into(out, column, indices, sizes, fill, side == "left", name)
     return out
 
 
 def pad_into(
-    out: NDArray[Any],
-    column: Ragged | Packed,
-    indices: Ints,
-    sizes: Ints,
-    *,
-    fill: Any,
-    side: Side,
-    name: str,
+    out: NDArray[Any], column: Ragged | Packed, indices: Ints, sizes: Ints, fill: Any, left: bool, name: str
 ) -> None:
     """`pad` into an array `[B, T]` that is there already."""
-    if isinstance(column, Packed):
-        values = column.records["value"]
-        row = pad_records(values, column.offsets, indices, sizes, out, fill, side == "left")
+    if isinstance(column, Ragged):
+        row = pad_rows(column.values, column.offsets, indices, sizes, out, fill, left)
     else:
-        row = pad_rows(column.values, column.offsets, indices, sizes, out, fill, side == "left")
+        row = pad_records(column.records["value"], column.offsets, indices, sizes, out, fill, left)
     if row >= 0:
         raise misfit(column, int(indices[row]), int(sizes[row]), out.shape[1], row, name)
 

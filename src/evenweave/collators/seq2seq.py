@@ -111,8 +111,8 @@ class DataCollatorForSeq2Seq:
         shape = (len(rows), longest if width is None else width)
         made = {name: np.empty(shape, np.int64) for name in rows.columns}
         for name, out in made.items():
-            side = tokenizer.padding_side
-            pad_into(out, rows.columns[name], rows.indices, sizes, fill=fills[name], side=side, name=name)
+            left = tokenizer.padding_side == "left"
+            pad_into(out, rows.columns[name], rows.indices, sizes, fills[name], left, name)
         return made
 
 

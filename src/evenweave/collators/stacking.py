@@ -12,6 +12,7 @@ from evenweave.errors import DataError
 from evenweave.kernels.pad import measure
 from evenweave.ragged import Ragged, offsets_of
 from evenweave.rows import taken, unpacked
+from evenweave.unbox import pack_tuples
 
 Ints = NDArray[np.int64]
 
@@ -36,7 +37,8 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
                 f"to pad it, pass pad_values={{{name!r}: 0}}"
             )
         return pad(column, fill=0, indices=indices, name=name)
-    arrays = _arrays(column, indices, name)
+    cells = taken(column, indices)
+    arrays = _arrays(cells if isinstance(cells, list) else cells.to_pylist(), name)
     for row, array in enumerate(arrays):
         if array.shape != arrays[0].shape:
             raise DataError(
@@ -49,7 +51,13 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
 
 def nested(column: Any, indices: Ints, name: str) -> Ragged:
     """Return the chosen rows of a column of nested lists, `[tokens, k]` a row, as Ragged over `[N, k]`."""
-    arrays = _arrays(column, indices, name)
+    cells = taken(column, indices)
+    cells = cells if isinstance(cells, list) else cells.to_pylist()
+    if set(map(type, cells)) <= {list, tuple}:
+        values = pack_tuples(cells)
+        if values is not None:
+            return Ragged.from_lengths(values.astype(np.int64), list(map(len, cells)))
+    arrays = _arrays(cells, name)
     for row, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1] != arrays[0].shape[-1]:
             raise DataError(
@@ -65,10 +73,9 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _arrays(column: Any, indices: Ints, name: str) -> list[NDArray[Any]]:
-    cells = taken(column, indices)
+def _arrays(cells: list[Any], name: str) -> list[NDArray[Any]]:
     arrays = []
-    for row, cell in enumerate(cells if isinstance(cells, list) else cells.to_pylist()):
+    for row, cell in enumerate(cells):
         if cell is None:
             raise DataError(f"row {row}, column {name!r}: null; fill it, drop the row or drop the column")
         try:

@@ -31,7 +31,8 @@ class Columns:
         source: int64 `[rows]`, which document each row was cut from, where rows are windows.
 
     Attributes:
-        columns: name -> Ragged or array, of the columns that hold numbers.
+        columns: name -> Ragged or array, of the columns that hold numbers, in the dtype they came with;
+            rows of Python integers are int8, int32 or int64, whichever holds them.
         objects: name -> Arrow array or list, of the others (text, lists of text).
 
     Raises:
@@ -181,4 +182,12 @@ def _column(values: Any, name: str) -> Any:
         return column_from_arrow(values, name=name)
     if isinstance(values, Ragged | np.ndarray):
         return column_of(values, name)
-    return column_of(list(values), name)
+    column = column_of(list(values), name)
+    if not isinstance(column, Ragged) or column.dtype != np.int64 or not len(column.values):
+        return column
+    # Our own copy, so it may be as narrow as its values: less memory, and less of it to read for a batch.
+    low, high = column.values.min(), column.values.max()
+    for kind in (np.int8, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return Ragged.trusted(column.values.astype(kind), column.offsets)
+    return column

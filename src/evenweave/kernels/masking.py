@@ -15,21 +15,33 @@ from evenweave import rng
 mix = njit(inline="always")(rng.mix)
 
 IGNORED = -100
-# A row's name in the random draws is a polynomial in its ids; the multiplier is Knuth's for 64-bit LCGs.
-_POLYNOMIAL = np.uint64(6364136223846793005)
+_KEY = np.uint64(0x5EED)
 _SELECT, _REPLACE, _WHICH = np.uint64(0), np.uint64(1), np.uint64(2)
+_SHIFT = np.uint64(11)
+# No draw is as large: they have 53 bits.
+_NEVER = np.uint64(2**64 - 1)
 
 
 @njit(cache=True, nogil=True)
 def row_keys(
     ids: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
-    """Return a name for each row that depends on its ids alone, uint64 `[B]`."""
+    """Return a name for each row that depends on its ids alone, uint64 `[B]`.
+
+    It is a sum of products with pseudo-random odd numbers (multilinear hashing), which vectorises.
+    """
+    longest = 0
+    for i in range(len(sizes)):
+        longest = max(longest, sizes[i])
+    factors = np.empty(longest, np.uint64)
+    for j in range(longest):
+        factors[j] = mix(_KEY, np.uint64(j)) | np.uint64(1)
     keys = np.empty(len(starts), np.uint64)
     for i in range(len(starts)):
-        key = np.uint64(sizes[i])
-        for j in range(starts[i], starts[i] + sizes[i]):
-            key = key * _POLYNOMIAL + np.uint64(ids[j])
+        row = ids[starts[i] : starts[i] + sizes[i]]
+        key = np.uint64(0)
+        for j in range(len(row)):
+            key += factors[j] * np.uint64(row[j])
         keys[i] = mix(key, np.uint64(sizes[i]))
     return keys
 
@@ -67,33 +79,37 @@ def mask_rows(
     longest = 0
     for i in range(len(sizes)):
         longest = max(longest, sizes[i])
-    draws = np.empty(longest, np.float64)
+    draws = np.empty(longest, np.uint64)
+    # A uniform draw u is below p where its 53 bits are below p * 2**53, rounded up.
+    whole = np.uint64(np.ceil(probability * 2.0**53))
     words = len(heads) > 0
     for i in range(len(starts)):
         start, size = starts[i], sizes[i]
         select = mix(state[_SELECT], keys[i])
-        # A unit's draw stands at its first token; 2 marks what cannot be drawn.
+        for j in range(size):
+            draws[j] = mix(select, np.uint64(j)) >> _SHIFT
+        # A unit's draw stands at its first token.
         chosen = 0
         inside = False
         for j in range(size):
-            at = start + j
-            draws[j] = 2.0
-            if special[at]:
+            if special[start + j]:
                 inside = False
-            elif not words or heads[at] or not inside:
-                draws[j] = np.float64(mix(select, np.uint64(j)) >> np.uint64(11)) * 2.0**-53
+                draws[j] = _NEVER
+            elif words and inside and not heads[start + j]:
+                draws[j] = _NEVER
+            else:
                 inside = True
-                chosen += draws[j] < probability
-        bound = probability
+                chosen += draws[j] < whole
+        bound = whole
         while chosen < min_masked:
             # The next smallest draw joins the targets.
-            smallest = 2.0
+            smallest = _NEVER
             for j in range(size):
                 if bound <= draws[j] < smallest:
                     smallest = draws[j]
-            if smallest == 2.0:
+            if smallest == _NEVER:
                 break
-            bound = np.nextafter(smallest, 2.0)
+            bound = smallest + np.uint64(1)
             chosen += 1
         if chosen == 0:
             continue
@@ -102,18 +118,16 @@ def mask_rows(
         taken = False
         for j in range(size):
             at = start + j
-            if special[at]:
-                continue
-            if draws[j] != 2.0:
+            if draws[j] != _NEVER:
                 taken = draws[j] < bound
-            if not taken:
+            if not taken or special[at]:
                 continue
             labels[at] = ids[at]
-            share = np.float64(mix(fate, np.uint64(j)) >> np.uint64(11)) * 2.0**-53
+            share = np.float64(mix(fate, np.uint64(j)) >> _SHIFT) * 2.0**-53
             if share < replace:
                 ids[at] = mask_id
             elif share < replace + random:
-                unit = np.float64(mix(which, np.uint64(j)) >> np.uint64(11)) * 2.0**-53
+                unit = np.float64(mix(which, np.uint64(j)) >> _SHIFT) * 2.0**-53
                 ids[at] = np.int64(unit * vocab_size)
 
 
