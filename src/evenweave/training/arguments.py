@@ -105,6 +105,7 @@ class TrainingArguments:
     gradient_checkpointing_kwargs: dict[str, Any] | None = None
     torch_compile: bool = False
     fsdp: bool | str | None = None
+    """Shard parameters, gradients and optimizer state over the ranks (FSDP2)."""
     full_determinism: bool = False
     seed: int = 42
     data_seed: int | None = None
@@ -114,7 +115,11 @@ class TrainingArguments:
     logging_steps: Positive = 500
     logging_first_step: bool = False
     report_to: str | list[str] = "none"
+    """Trackers of accelerate by name ("tensorboard", "wandb", ...), "all" that are installed, or "none"."""
     run_name: str | None = None
+    project: str = "huggingface"
+    logging_dir: str | None = None
+    """Where trackers that write files write them; None: `runs` in `output_dir`."""
     disable_tqdm: bool | None = None
     """True: no progress bar. None: a bar on a terminal, plain lines elsewhere."""
 
@@ -125,6 +130,7 @@ class TrainingArguments:
     eval_on_start: bool = False
     prediction_loss_only: bool = False
     predict_with_generate: bool = False
+    """Evaluate and predict with the ids that `model.generate` gives instead of logits."""
     generation_max_length: int | None = None
     generation_num_beams: int | None = None
 
@@ -132,7 +138,7 @@ class TrainingArguments:
     save_strategy: When | Literal["best"] = "steps"
     save_steps: Positive = 500
     save_total_limit: Count | None = None
-    """Keep this many checkpoints: the newest, and always the best one and the last one."""
+    """Keep this many checkpoints, the newest; the best one is always among them, besides the last one."""
     save_only_model: bool = False
     load_best_model_at_end: bool = False
     metric_for_best_model: str | None = None
