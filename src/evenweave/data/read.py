@@ -98,7 +98,8 @@ def _files(path: StrPath, data_files: DataFiles | None) -> dict[str, list[Path]]
         for file in files:
             if not file.is_file():
                 raise NotFoundError(
-                    f"{file}: no such file or directory; give a labelled file or a folder of splits"
+                    f"{file}: no such file or directory; give a labelled file or a folder of splits (from "
+                    "the Hub: DatasetDict.from_datasets(datasets.load_dataset(...)))"
                 )
     return found
 

@@ -27,12 +27,12 @@ def blocks(path: Path, *, encoding: str = "utf-8", size: int = BLOCK) -> Iterato
     line, position = 1, 0
     with path.open("rb") as file:
         while block := file.read(size):
-            if not block.endswith(b"\n"):
-                block += file.readline()
+            parts = [block] if block.endswith(b"\n") else [block, file.readline()]
             while last := file.readline():
-                block += last
+                parts.append(last)
                 if not last.strip():
                     break
+            block = b"".join(parts)
             _check_utf8(block, path, line, position)
             yield _plain(block, first=position == 0), line
             line += block.count(b"\n")

@@ -6,6 +6,7 @@ that another window answers for. The cores of a row, in order, are the row.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,23 +79,23 @@ def plan_windows(words: Ragged, *, capacity: int | None, stride: int) -> Windows
 
 def _cut(sizes: Ints, capacity: int, stride: int) -> list[tuple[int, int, int, int]]:
     """Return (start, stop, core start, core stop) of the windows of one row of words of these sizes."""
-    ends = np.concatenate([[0], np.cumsum(sizes)])
-    total, count = int(ends[-1]), len(sizes)
+    # A list and bisect: ten times as fast as searchsorted is for one number at a time.
+    ends = [0, *np.cumsum(sizes).tolist()]
+    total, count = ends[-1], len(sizes)
     windows = []
     word = 0
     while word < count:
-        left = int(np.searchsorted(ends, ends[word] - stride))
+        left = bisect_left(ends, ends[word] - stride)
         if total - ends[left] <= capacity:
-            windows.append((int(ends[left]), total, int(ends[word]), total))
+            windows.append((ends[left], total, ends[word], total))
             break
-        behind = int(np.searchsorted(ends, ends[left] + capacity - stride, side="right")) - 1
+        behind = bisect_right(ends, ends[left] + capacity - stride) - 1
         if behind <= word:
             # The next word leaves no room for all the context: it goes first, the context gets the rest.
             behind = word + 1
-            left = max(left, int(np.searchsorted(ends, ends[behind] - capacity)))
-        right = min(ends[left] + capacity, ends[behind] + stride)
-        stop = int(np.searchsorted(ends, right, side="right")) - 1
-        windows.append((int(ends[left]), int(ends[stop]), int(ends[word]), int(ends[behind])))
+            left = max(left, bisect_left(ends, ends[behind] - capacity))
+        stop = bisect_right(ends, min(ends[left] + capacity, ends[behind] + stride)) - 1
+        windows.append((ends[left], ends[stop], ends[word], ends[behind]))
         word = behind
     return windows
 
