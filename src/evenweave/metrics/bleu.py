@@ -273,12 +273,12 @@ def bleu_counts(
     cut = tokenizer if callable(tokenizer) else None
     how = tokenizer_named("none" if callable(tokenizer) else tokenizer)
     hyp = predictions_of(predictions, cut=cut, lowercase=lowercase)
-    ref, ref_rows = references_of(references, like=predictions, cut=cut, lowercase=lowercase)
+    ref, ref_rows = references_of(references, like=hyp, cut=cut, lowercase=lowercase)
     if not force:
         _warn_of_tokenized(hyp)
 
     def plain(units: Units) -> tuple[Any, Any, Any]:
-        if not units.are_text:
+        if len(units.pieces):
             return units.values, units.bounds, units.pieces
         return *unescaped(units.values, units.bounds, how), units.pieces
 
@@ -313,7 +313,7 @@ def _check_tokenizer(tokenizer: TokenizerLike) -> None:
 
 def _warn_of_tokenized(hyp: Units) -> None:
     """Log what sacrebleu logs: a hundred lines that end in a full stop on its own were tokenised before."""
-    if not hyp.are_text:
+    if len(hyp.pieces):
         return
     ends = hyp.bounds[1:][np.diff(hyp.bounds) >= 2]
     detached = (hyp.values[ends - 1] == ord(".")) & (hyp.values[ends - 2] == ord(" "))

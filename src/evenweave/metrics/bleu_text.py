@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from evenweave.arrow import bytes_from_arrow, one_array
 from evenweave.errors import DataError
 from evenweave.ragged import Ragged, offsets_of
 
+Kind = Literal["texts", "token lists", "lists of token ids"]
 Cut = Callable[[str], Any]
 _NONE = np.empty(0, dtype=np.int64)
 
@@ -34,17 +35,14 @@ class Units:
     Attributes:
         values: uint8, all read-only as Arrow's memory is.
         bounds: int64 `[units + 1]`: bytes of a text, or tokens of a token list.
-        pieces: int64 `[tokens + 1]`: the bytes of each token; empty for text.
+        pieces: int64 `[tokens + 1]`: the bytes of each token; empty for text still to be cut.
+        kind: what the user gave.
     """
 
     values: NDArray[np.uint8]
     bounds: NDArray[np.int64]
     pieces: NDArray[np.int64]
-
-    @property
-    def are_text(self) -> bool:
-        """Whether they are still to be cut into tokens."""
-        return len(self.pieces) == 0
+    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -83,23 +81,24 @@ def predictions_of(column: Any, *, cut: Cut | None, lowercase: bool) -> Units:
 
 
 def references_of(
-    column: Any, *, like: Any, cut: Cut | None, lowercase: bool
+    column: Any, *, like: Units, cut: Cut | None, lowercase: bool
 ) -> tuple[Units, NDArray[np.int64]]:
     """Return all references and int64 `[n + 1]`, where each row's begin; None counts as missing.
 
     Args:
-        like: the predictions, for whether a list of strings is several texts or one text's tokens.
+        like: the predictions: a list of strings is several texts, or one text's tokens, as theirs are.
 
     Raises:
         DataError: a row has no reference, or references are not of the predictions' kind; names the row.
     """
-    tokens = _depth(like)[0] > 1
-    innermost = 2 if tokens else 1
+    innermost = 1 if like.kind == "texts" else 2
     nested = _flattened(column, "references", lowercase, at_least=innermost)
     if not innermost <= nested.depth <= innermost + 1:
-        what, other = ("token lists", "texts") if tokens else ("texts", "token lists")
-        raise DataError(f"references: {other} or deeper, but the predictions are {what}; give both alike")
-    units, kept = _units(nested, cut, tokens=tokens)
+        found = "a text" if nested.depth < innermost else "a token list or deeper"
+        raise DataError(f"references: {found} where the predictions are {like.kind}; give both alike")
+    units, kept = _units(nested, cut, tokens=innermost == 2)
+    if units.kind != like.kind and len(units.values) and len(like.values):
+        raise DataError(f"references: {units.kind}, but the predictions are {like.kind}; give both alike")
     counts = kept.astype(np.int64)
     if nested.depth > innermost:
         per_row = np.maximum(nested.sizes[0], 0)
@@ -123,7 +122,8 @@ def _units(nested: _Nested, cut: Cut | None, *, tokens: bool) -> tuple[Units, ND
             row = nested.row_of(int(pc.index(leaves.is_null(), True).as_py()))
             raise DataError(f"row {row}, {nested.argument}: holds None for a token; leave it out")
         values, pieces = _bytes(leaves)
-        return Units(values, _frozen(offsets_of(sizes[sizes >= 0])), pieces), sizes >= 0
+        kind: Kind = "lists of token ids" if isinstance(leaves, np.ndarray) else "token lists"
+        return Units(values, _frozen(offsets_of(sizes[sizes >= 0])), pieces, kind), sizes >= 0
     kept = np.ones(len(leaves), dtype=bool)
     if leaves.null_count:
         kept = leaves.is_valid().to_numpy(zero_copy_only=False)
@@ -132,9 +132,9 @@ def _units(nested: _Nested, cut: Cut | None, *, tokens: bool) -> tuple[Units, ND
         lists = [_tokens(cut, text) for text in leaves.to_pylist()]
         sizes = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
         values, pieces = _bytes(_strings(list(chain.from_iterable(lists)), nested.argument, None))
-        return Units(values, _frozen(offsets_of(sizes)), pieces), kept
+        return Units(values, _frozen(offsets_of(sizes)), pieces, "texts"), kept
     values, bounds = _bytes(leaves)
-    return Units(values, bounds, _frozen(_NONE)), kept
+    return Units(values, bounds, _frozen(_NONE), "texts"), kept
 
 
 def _tokens(cut: Cut, text: str) -> list[str]:
@@ -181,6 +181,8 @@ def _flattened(column: Any, argument: str, lowercase: bool, at_least: int = 1) -
     first = next((leaf for leaf in level if leaf is not None), "")
     if isinstance(first, int | np.integer) and not isinstance(first, bool):
         return _Nested(argument, rows, found.sizes, _ids(level, found))
+    if isinstance(first, bytes):
+        raise DataError(f"row 0, {argument}: {first!r:.60} is not text; decode the bytes")
     if lowercase:
         level = [leaf.lower() if isinstance(leaf, str) else leaf for leaf in level]
     return _Nested(argument, rows, found.sizes, _strings(level, argument, found))
