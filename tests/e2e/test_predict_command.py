@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ pytest.importorskip("torch")
 from tiny_tagger import save_tagger
 
 from evenweave import pipeline
+from evenweave.cli.predict import predict
 
 COMMAND = [sys.executable, "-m", "evenweave"]
 
@@ -82,7 +83,7 @@ def test_what_is_not_there_is_one_line(folder: Path, tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_is_no_error(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "many.txt"
-    file.write_text("my name is sampurn\n" * 20_000)
+    file.write_text("my name is sampurn\n" * 3_000)
     with subprocess.Popen(
         [*COMMAND, "predict", str(folder), str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -113,40 +114,47 @@ def test_a_slow_writer_is_answered_line_by_line_and_ctrl_c_ends_it(folder: Path)
         assert process.stderr.read() == b""
 
 
-def on_terminal(arguments: list[str], feed: bytes, **settings: str) -> str:
-    """Run with standard output on a terminal of its own and return what it shows."""
+@pytest.fixture
+def on_terminal(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., str]]:
+    """Runs the verb with standard output on a terminal of its own and returns what that shows."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("NO_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "200", **settings}
-    environment = {name: value for name, value in environment.items() if name != "NO_COLOR" or value}
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE, env=environment
-    )
-    os.close(theirs)
-    process.communicate(feed, timeout=120)
-    shown = b""
-    while True:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:  # Linux says EIO where the other end is closed
-            break
-        if not part:
-            break
-        shown += part
+    (tmp_path / "text").write_bytes(b"my name is \x1b[31msampurn\n")
+    with os.fdopen(theirs, "w") as screen:
+
+        def show(**options: bool) -> str:
+            monkeypatch.setattr(sys, "stdout", screen)
+            predict(str(folder), str(tmp_path / "text"), **options)
+            monkeypatch.undo()
+            return os.read(ours, 65536).decode()
+
+        yield show
     os.close(ours)
-    return shown.decode()
 
 
-def test_a_terminal_shows_coloured_spans_and_a_legend(folder: Path) -> None:
-    shown = on_terminal(["predict", str(folder)], b"my name is \x1b[31msampurn\n")
-    first, second = shown.splitlines()[:2]
+def test_a_terminal_shows_coloured_spans_and_a_legend(on_terminal: Callable[..., str]) -> None:
+    first, second = on_terminal().splitlines()[:2]
     assert all(kind in first for kind in ("PER", "ORG", "LOC"))
     assert "\x1b[30;10" in second
     assert "\x1b[31m" not in second
-    plain = on_terminal(["predict", str(folder)], b"my name is sampurn\n", NO_COLOR="1")
-    assert re.search(r"\[[^]]+\]\((PER|ORG|LOC)\)", plain)
-    assert "\x1b[3" not in plain
-    as_json = on_terminal(["predict", str(folder), "--json"], b"my name\n")
-    assert json.loads(as_json)["text"] == "my name"
+
+
+def test_a_terminal_without_colour_shows_names(
+    on_terminal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = on_terminal()
+    assert re.search(r"\[[^]]+\]\((PER|ORG|LOC)\)", shown)
+    assert "\x1b[" not in shown
+
+
+def test_json_may_be_asked_for_on_a_terminal(on_terminal: Callable[..., str]) -> None:
+    assert json.loads(on_terminal(json_output=True))["text"] == "my name is \x1b[31msampurn"
 
 
 @pytest.fixture

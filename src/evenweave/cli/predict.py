@@ -64,7 +64,7 @@ def predict(
         descriptor = sys.stdin.fileno() if file == "-" else os.open(file, os.O_RDONLY)
         try:
             for texts in read_lines(descriptor, name="standard input" if file == "-" else file):
-                yield from zip(texts, tagger(texts), strict=True)
+                yield from zip(texts, tagger(iter(texts)), strict=True)
         finally:
             if file != "-":
                 os.close(descriptor)
