@@ -19,14 +19,17 @@ from evenweave.ragged import Ragged, offsets_of
 Nulls = Literal["error", "empty"]
 
 
-def ragged_from_arrow(column: Any, *, name: str = "column", nulls: Nulls = "error") -> Ragged:
+def ragged_from_arrow(
+    column: Any, *, name: str = "column", nulls: Nulls = "error", null_value: int | None = None
+) -> Ragged:
     """Return an Arrow list column as Ragged; the values keep their dtype and, if they can, their memory.
 
     Args:
         column: `pa.Array` or `pa.ChunkedArray` of list, large_list, fixed_size_list or list_view of
             numbers or booleans; sliced or not.
         name: the column's name, for errors.
-        nulls: a null row is an error, or an empty row. A null inside a row is always an error.
+        nulls: a null row is an error, or an empty row.
+        null_value: what a null inside a row stands for; None makes it an error.
 
     Raises:
         DataError: not a list of numbers, or a null; names column and row.
@@ -45,21 +48,29 @@ def ragged_from_arrow(column: Any, *, name: str = "column", nulls: Nulls = "erro
             raise DataError(f"row {_first_null(array)}, column {name!r}: null; fill or drop the row")
         # flatten() leaves out whatever bytes lie under a null row, which the offsets still cover.
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-        return Ragged.trusted(_numbers(array.flatten(), name), offsets_of(lengths.astype(np.int64)))
-    offsets = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    # Values outside the slice belong to other rows: look for nulls only among our own.
-    inside = array.values.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
+        inside, offsets = array.flatten(), offsets_of(lengths.astype(np.int64))
+    else:
+        bounds = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+        # Values outside the slice belong to other rows: look for nulls only among our own.
+        inside = array.values.slice(int(bounds[0]), int(bounds[-1] - bounds[0]))
+        offsets = bounds - bounds[0]
+    if inside.null_count and null_value is not None:
+        inside = pc.fill_null(inside, null_value)
     if inside.null_count:
-        row = int(np.searchsorted(offsets - offsets[0], _first_null(inside), side="right")) - 1
+        row = int(np.searchsorted(offsets, _first_null(inside), side="right")) - 1
         raise DataError(f"row {row}, column {name!r}: holds a null; fill or drop it")
-    return Ragged.trusted(_numbers(inside, name), offsets - offsets[0])
+    return Ragged.trusted(_numbers(inside, name), offsets)
 
 
-def column_from_arrow(column: Any, *, name: str = "column") -> Any:
+def column_from_arrow(column: Any, *, name: str = "column", null_value: int | None = None) -> Any:
     """Return any Arrow column in the form collators take.
 
     Lists of numbers become Ragged, numbers and booleans an array `[B]`, both without a copy where the layout
     allows it; anything else (text, lists of text, nested lists) stays an Arrow array.
+
+    Args:
+        name: the column's name, for errors.
+        null_value: what a null inside a row of numbers stands for; None makes it an error.
 
     Raises:
         DataError: a null among numbers; names column and row.
@@ -72,7 +83,7 @@ def column_from_arrow(column: Any, *, name: str = "column") -> Any:
     if pa.types.is_dictionary(kind):
         inner = None
     if inner is not None and (_is_number(inner) or pa.types.is_null(inner)):
-        return ragged_from_arrow(column, name=name)
+        return ragged_from_arrow(column, name=name, null_value=null_value)
     if not _is_number(kind):
         return one_array(column)
     array = one_array(column)

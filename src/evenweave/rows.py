@@ -20,6 +20,9 @@ from evenweave.unbox import INTEGER, LIST, Packed, constant_of, pack
 # list of strings, lists of strings, nested rows, None. Those are for the collator that knows what they mean.
 Column = Ragged | NDArray[Any] | list[Any]
 
+# Columns in which None has a meaning, and the number that says the same: a special token belongs to no word.
+NULL_VALUES = {"word_ids": -1}
+
 _SCALARS = {int, float, bool}
 _SEQUENCES = {list, tuple}
 
@@ -104,6 +107,10 @@ def column_of(
         return Ragged.from_lengths(cells.reshape(-1), np.full(len(cells), cells.shape[1]))
     kinds = set(map(type, cells))
     if kinds <= _SEQUENCES:
+        if name in NULL_VALUES:
+            null = NULL_VALUES[name]
+            cells = [[null if value is None else value for value in cell] for cell in cells]
+            kinds = {list}
         first = next((cell[0] for cell in cells if len(cell)), 0)
         if type(first) is not int and (isinstance(first, str | list | tuple | None) or np.ndim(first)):
             return list(cells)
@@ -162,6 +169,16 @@ def taken(column: Any, indices: NDArray[np.int64]) -> Any:
     if isinstance(column, list):
         return [column[index] for index in indices.tolist()]
     return column.take(indices)
+
+
+def gathered(rows: Rows) -> Rows:
+    """Return the same rows over columns that hold them alone, in order."""
+    indices = rows.indices
+    everything = np.arange(len(rows))
+    if all(len(column) == len(rows) for column in rows.columns.values()) and (indices == everything).all():
+        return rows
+    columns = {name: taken(column, indices) for name, column in rows.columns.items()}
+    return Rows(columns, everything, numbers=rows.numbers, epoch=rows.epoch)
 
 
 def _cell(column: Any, row: int) -> Any:

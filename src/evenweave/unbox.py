@@ -85,15 +85,17 @@ def pack_tuples(rows: list[Any]) -> NDArray[np.int32] | None:
         return None
     records = np.frombuffer(data, RECORD)[1:]
     headers = (np.cumsum(sizes) - sizes) * (1 + k) + np.arange(len(rows))
-    table = np.delete(records, headers).reshape(-1, 1 + k)
-    kinds = table["kind"]
+    inner = np.ones(len(records), dtype=bool)
+    inner[headers] = False
+    kinds = records["kind"][inner].reshape(-1, 1 + k)
+    values = records["value"][inner].reshape(-1, 1 + k)
+    openings = np.concatenate([records["kind"][headers], kinds[:, 0]])
     sound = (
-        np.isin(records["kind"][headers], (LIST, TUPLE)).all()
-        and np.isin(kinds[:, 0], (LIST, TUPLE)).all()
-        and (table["value"][:, 0] == k).all()
+        ((openings == LIST) | (openings == TUPLE)).all()
+        and (values[:, 0] == k).all()
         and (kinds[:, 1:] == INTEGER).all()
     )
-    return np.ascontiguousarray(table["value"][:, 1:]) if sound else None
+    return values[:, 1:] if sound else None
 
 
 def constant_of(rows: list[Any], sizes: list[int]) -> int | None:

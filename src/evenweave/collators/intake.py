@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evenweave.errors import DataError
-from evenweave.rows import Lists, Rows, column_of
+from evenweave.rows import NULL_VALUES, Lists, Rows, column_of
 
 
 def rows_of(features: Any, *, packed: bool = False) -> Rows:
@@ -24,7 +24,7 @@ def rows_of(features: Any, *, packed: bool = False) -> Rows:
     """
     if isinstance(features, Rows):
         return features
-    if hasattr(features, "to_table") or hasattr(features, "combine_chunks"):
+    if hasattr(features, "schema") and hasattr(features, "num_rows"):
         return _from_table(features)
     if isinstance(features, Mapping) or (hasattr(features, "keys") and hasattr(features, "items")):
         return _from_columns(features)
@@ -90,5 +90,8 @@ def _from_columns(columns: Any) -> Rows:
 def _from_table(table: Any) -> Rows:
     from evenweave.arrow import column_from_arrow
 
-    columns = {name: column_from_arrow(table.column(name), name=name) for name in table.column_names}
+    columns = {
+        name: column_from_arrow(table.column(name), name=name, null_value=NULL_VALUES.get(name))
+        for name in table.schema.names
+    }
     return Rows(columns, np.arange(table.num_rows))

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import sequences_of
 from evenweave.collators.masking import Ints, mask_in_place, specials, starts_of
 from evenweave.collators.padded import Padding, pad_columns
 from evenweave.collators.raw import encode
-from evenweave.collators.words import heads_from_offsets, heads_from_pieces, heads_from_words
+from evenweave.collators.words import heads_from_pieces, heads_from_words, with_words
 from evenweave.errors import ArgumentError
 from evenweave.kernels.masking import IGNORED, ignore_padding
+from evenweave.rows import Rows
 
 _NO_WORDS = np.empty(0, np.uint8)
 
@@ -93,7 +93,8 @@ class DataCollatorForLanguageModeling:
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be), with `labels`."""
         rows = encode(sequences_of(features, packed=True), self.tokenizer, words=self.whole_word_mask)
-        fills = {"word_ids": -1, "offset_mapping": 0, "labels": IGNORED, **self.pad_values}
+        rows = with_words(rows) if self.whole_word_mask else _without(rows, "word_ids", "offset_mapping")
+        fills = {"word_ids": -1, "labels": IGNORED, **self.pad_values}
         how = Padding(
             multiple_of=self.pad_to_multiple_of,
             fills=fills,
@@ -106,12 +107,15 @@ class DataCollatorForLanguageModeling:
         ids = arrays[name]
         starts = starts_of(ids.shape, sizes, self.tokenizer.padding_side)
         special = arrays.pop("special_tokens_mask", None)
-        words, offsets = arrays.pop("word_ids", None), arrays.pop("offset_mapping", None)
         if not self.mlm:
             if "labels" not in arrays:
                 arrays["labels"] = _causal(ids, starts, sizes, arrays["attention_mask"])
             return batch(arrays, return_tensors=return_tensors or self.return_tensors)
-        heads = self._heads(ids, words, offsets).reshape(-1) if self.whole_word_mask else _NO_WORDS
+        heads = _NO_WORDS
+        if self.whole_word_mask:
+            words = arrays.pop("word_ids", None)
+            found = heads_from_pieces(ids, self.tokenizer) if words is None else heads_from_words(words)
+            heads = found.reshape(-1)
         if special is None:
             special = specials(ids, self.tokenizer.all_special_ids)
         arrays["labels"] = mask_in_place(
@@ -131,10 +135,12 @@ class DataCollatorForLanguageModeling:
         )
         return batch(arrays, return_tensors=return_tensors or self.return_tensors)
 
-    def _heads(self, ids: Ints, words: Ints | None, offsets: Ints | None) -> NDArray[np.uint8]:
-        if words is not None:
-            return heads_from_words(words)
-        return heads_from_pieces(ids, self.tokenizer) if offsets is None else heads_from_offsets(offsets)
+
+def _without(rows: Rows, *names: str) -> Rows:
+    if not any(name in rows.columns for name in names):
+        return rows
+    columns = {name: column for name, column in rows.columns.items() if name not in names}
+    return Rows(columns, rows.indices, epoch=rows.epoch)
 
 
 def _causal(ids: Ints, starts: Ints, sizes: Ints, attention_mask: Ints) -> Ints:

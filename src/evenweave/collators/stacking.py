@@ -56,7 +56,7 @@ def nested(column: Any, indices: Ints, name: str) -> Ragged:
     if set(map(type, cells)) <= {list, tuple}:
         values = pack_tuples(cells)
         if values is not None:
-            return Ragged.from_lengths(values.astype(np.int64), list(map(len, cells)))
+            return Ragged.from_lengths(values, list(map(len, cells)))
     arrays = _arrays(cells, name)
     for row, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1] != arrays[0].shape[-1]:

@@ -10,7 +10,7 @@ import numpy as np
 from evenweave.collators.masking import Ints, table_of
 from evenweave.errors import ArgumentError
 from evenweave.ragged import Ragged, offsets_of
-from evenweave.rows import Rows, taken
+from evenweave.rows import Rows, gathered, unpacked
 
 
 def limit_of(tokenizer: Any, max_length: int | None, *, no_limit: int) -> int | None:
@@ -34,14 +34,15 @@ def truncate(rows: Rows, main: str, names: Collection[str], *, limit: int, token
     """
     if np.diff(rows.columns[main].offsets)[rows.indices].max(initial=0) <= limit:
         return rows
-    columns = {name: taken(column, rows.indices) for name, column in rows.columns.items()}
+    rows = gathered(rows)
+    columns = {name: unpacked(column) for name, column in rows.columns.items()}
     left = getattr(tokenizer, "truncation_side", "right") == "left"
     kept = np.minimum(_run(columns[main], specials_that_frame(tokenizer), opening=left), limit)
     heads = kept if left else limit - kept
     for name, column in columns.items():
         if name in names and isinstance(column, Ragged):
             columns[name] = _cut(column, heads, limit)
-    return Rows(columns, np.arange(len(rows)), epoch=rows.epoch)
+    return Rows(columns, rows.indices, epoch=rows.epoch)
 
 
 def specials_that_frame(tokenizer: Any) -> tuple[int, ...]:

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.collators.masking import Ints
+from evenweave.collators.stacking import nested
 from evenweave.kernels.masking import lookup
+from evenweave.ragged import Ragged
+from evenweave.rows import Rows, gathered
 
 _TABLES: weakref.WeakKeyDictionary[Any, tuple[int, NDArray[np.uint8]]] = weakref.WeakKeyDictionary()
 
@@ -25,15 +28,22 @@ def heads_from_words(words: Ints) -> NDArray[np.uint8]:
     return heads
 
 
-def heads_from_offsets(offsets: Ints) -> NDArray[np.uint8]:
-    """Return 1 where a token does not begin where the one before ended, uint8 `[B, T]`.
+def with_words(rows: Rows) -> Rows:
+    """Return rows with `word_ids` in place of `offset_mapping`, where they have no word ids already.
 
-    Args:
-        offsets: `offset_mapping` `[B, T, 2]`, the characters each token covers.
+    A token belongs to the word before if it begins where that one ended. Special tokens stand between words
+    whatever they are given here.
     """
-    heads = np.ones(offsets.shape[:2], np.uint8)
-    np.not_equal(offsets[:, 1:, 0], offsets[:, :-1, 1], out=heads[:, 1:], casting="unsafe")
-    return heads
+    if "offset_mapping" not in rows.columns:
+        return rows
+    rows = gathered(rows)
+    columns = dict(rows.columns)
+    spans = nested(columns.pop("offset_mapping"), rows.indices, "offset_mapping")
+    if "word_ids" not in columns:
+        heads = np.ones(len(spans.values), bool)
+        np.not_equal(spans.values[1:, 0], spans.values[:-1, 1], out=heads[1:])
+        columns["word_ids"] = Ragged.trusted(np.cumsum(heads), spans.offsets)
+    return Rows(columns, rows.indices, epoch=rows.epoch)
 
 
 def heads_from_pieces(ids: Ints, tokenizer: Any) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from evenweave.arrow import column_from_arrow
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import resolve
 from evenweave.ragged import Ragged
-from evenweave.rows import Rows, column_of, taken
+from evenweave.rows import NULL_VALUES, Rows, column_of, taken
 
 Ints = NDArray[np.int64]
 
@@ -39,8 +39,8 @@ class Columns:
         DataError: columns of unequal length, or a null; names column and row.
 
     >>> rows = Columns({"input_ids": [[1, 2], [3]], "labels": [0, 1]})
-    >>> rows[0]["input_ids"], rows.lengths.tolist(), len(rows)
-    (array([1, 2]), [2, 1], 2)
+    >>> rows[0]["input_ids"].tolist(), rows.lengths.tolist(), len(rows)
+    ([1, 2], [2, 1], 2)
     """
 
     def __init__(self, data: Any, *, source: Any = None) -> None:
@@ -158,11 +158,11 @@ def _parts(data: Any) -> tuple[dict[str, Any], Ints | None]:
         mapping = data._indices
         chosen = None if mapping is None else mapping.column(0).to_numpy().astype(np.int64)
         table = data.data
-        return {name: column_from_arrow(table.column(name), name=name) for name in data.column_names}, chosen
+        return {name: _arrow(table.column(name), name) for name in data.column_names}, chosen
     if hasattr(data, "table"):  # our own Dataset
         data = data.table
-    if hasattr(data, "combine_chunks") or isinstance(data, pa.RecordBatch):
-        return {name: column_from_arrow(data.column(name), name=name) for name in data.schema.names}, None
+    if isinstance(data, pa.Table | pa.RecordBatch):
+        return {name: _arrow(data.column(name), name) for name in data.schema.names}, None
     if isinstance(data, Mapping):
         return {name: _column(values, name) for name, values in data.items()}, None
     if isinstance(data, Iterable) and not isinstance(data, str | bytes):
@@ -177,9 +177,13 @@ def _parts(data: Any) -> tuple[dict[str, Any], Ints | None]:
     raise ArgumentError(f"data: a {type(data).__name__}; give columns, rows, an Arrow table or a data set")
 
 
+def _arrow(column: Any, name: str) -> Any:
+    return column_from_arrow(column, name=name, null_value=NULL_VALUES.get(name))
+
+
 def _column(values: Any, name: str) -> Any:
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        return column_from_arrow(values, name=name)
+        return _arrow(values, name)
     if isinstance(values, Ragged | np.ndarray):
         return column_of(values, name)
     column = column_of(list(values), name)
