@@ -33,62 +33,25 @@ def lowest(count: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def set_masks(reference: Any, first: int, last: int, masks: Any, words: int) -> Any:
-    """Set in `masks`, clear before, where each token stands in `reference[first:last]`."""
+def write_masks(reference: Any, first: int, last: int, words: int, masks: Any, clear: bool) -> Any:
+    """Set in `masks`, all 0 before, where each token stands in `reference[first:last]`; or undo that."""
     for i in range(first, last):
         at = i - first
-        masks[(reference[i] + 1) * words + (at >> 6)] |= _ONE << np.uint64(at & 63)
+        row = (reference[i] + 1) * words
+        if clear:
+            for word in range(words):
+                masks[row + word] = 0
+        else:
+            masks[row + (at >> 6)] |= _ONE << np.uint64(at & 63)
 
 
 @njit(cache=True, nogil=True)
-def clear_masks(reference: Any, first: int, last: int, masks: Any, words: int) -> Any:
-    """Undo `set_masks`."""
-    for i in range(first, last):
-        for word in range(words):
-            masks[(reference[i] + 1) * words + word] = 0
+def lcs_short(size: int, candidate: Any, start: int, stop: int, masks: Any, columns: Any, walk: bool) -> Any:
+    """Compare `candidate[start:stop]` with a reference of `size` tokens, 1..64.
 
-
-@njit(cache=True, nogil=True)
-def advance(token: Any, masks: Any, words: int, columns: Any, before: int, after: int) -> Any:
-    """Write the column of a further candidate token at `after`, from the one at `before`."""
-    carry = np.uint64(0)
-    row = (token + 1) * words
-    for word in range(words):
-        column = columns[before + word]
-        matched = column & masks[row + word]
-        total = column + matched
-        carried = np.uint64(total < column)
-        total += carry
-        carry = carried | np.uint64(total < carry)
-        columns[after + word] = total | (column - matched)
-
-
-@njit(cache=True, nogil=True)
-def lcs_length(size: int, candidate: Any, masks: Any, words: int, columns: Any) -> Any:
-    """Return the length of the longest common subsequence with a reference of `size` tokens.
-
-    `columns` is uint64 scratch of at least `words`.
-    """
-    if words == 1:
-        column = FULL
-        for j in range(len(candidate)):
-            matched = column & masks[candidate[j] + 1]
-            column = (column + matched) | (column - matched)
-        return popcount(~column & lowest(size))
-    columns[:words] = FULL
-    for j in range(len(candidate)):
-        advance(candidate[j], masks, words, columns, 0, 0)
-    length = 0
-    for word in range(words):
-        length += popcount(~columns[word] & lowest(min(size - 64 * word, 64)))
-    return length
-
-
-@njit(cache=True, nogil=True)
-def mark_short(size: int, candidate: Any, start: int, stop: int, masks: Any, columns: Any) -> Any:
-    """Return, as bits, the reference positions of the subsequence with `candidate[start:stop]`.
-
-    The reference has at most 64 tokens. `columns` is uint64 scratch of `stop - start`.
+    Args:
+        columns: uint64 scratch of `stop - start`.
+        walk: return, as bits, the reference positions of the subsequence; else return its length.
     """
     column = FULL
     for j in range(start, stop):
@@ -96,6 +59,8 @@ def mark_short(size: int, candidate: Any, start: int, stop: int, masks: Any, col
         column = (column + matched) | (column - matched)
         columns[j - start] = column
     below = lowest(size)
+    if not walk:
+        return np.uint64(popcount(~column & below))
     marked = np.uint64(0)
     # Nothing in this loop waits for a guess: whether a token matches is anyone's.
     for j in range(stop - 1, start - 1, -1):
@@ -110,29 +75,57 @@ def mark_short(size: int, candidate: Any, start: int, stop: int, masks: Any, col
 
 
 @njit(cache=True, nogil=True)
-def mark_long(
-    size: int, candidate: Any, start: int, stop: int, masks: Any, words: int, columns: Any, marked: Any
+def lcs_long(
+    size: int,
+    candidate: Any,
+    start: int,
+    stop: int,
+    words: int,
+    masks: Any,
+    columns: Any,
+    marked: Any,
+    walk: bool,
 ) -> Any:
-    """Set in `marked` (uint64 `[words]`) what `mark_short` returns, for a reference of any length.
+    """Do what `lcs_short` does for a reference of any length; return the subsequence's length.
 
-    `columns` is uint64 scratch of `(stop - start + 1) * words`.
+    Args:
+        columns: uint64 scratch of `words`, or with `walk` of `(stop - start + 1) * words`.
+        marked: uint64 `[words]`; with `walk`, receives the positions besides those it holds.
     """
-    columns[:words] = FULL
+    for word in range(words):
+        columns[word] = FULL
+    before = after = 0
     for j in range(start, stop):
-        before = (j - start) * words
-        advance(candidate[j], masks, words, columns, before, before + words)
+        row = (candidate[j] + 1) * words
+        after = before + words if walk else 0
+        carry = np.uint64(0)
+        for word in range(words):
+            column = columns[before + word]
+            matched = column & masks[row + word]
+            total = column + matched
+            carried = np.uint64(total < column)
+            total += carry
+            carry = carried | np.uint64(total < carry)
+            columns[after + word] = total | (column - matched)
+        before = after
     word = words - 1
     below = lowest(size - 64 * word)
+    length = popcount(~columns[after + word] & below)
+    for other in range(word):
+        length += popcount(~columns[after + other])
     for j in range(stop - 1, start - 1, -1):
-        row, column = (candidate[j] + 1) * words, (j - start + 1) * words
-        stops = (masks[row + word] | ~columns[column + word]) & below
-        while stops == 0:
-            if word == 0:
-                return
+        if not walk:
+            break
+        row, column_at = (candidate[j] + 1) * words, (j - start + 1) * words
+        stops = (masks[row + word] | ~columns[column_at + word]) & below
+        while stops == 0 and word > 0:
             word -= 1
             below = FULL
-            stops = masks[row + word] | ~columns[column + word]
+            stops = masks[row + word] | ~columns[column_at + word]
+        if stops == 0:
+            break
         bit = _ONE << np.uint64(highest_bit(stops))
         matches = masks[row + word]
         marked[word] |= bit & matches
         below = (bit - _ONE) | (bit & ~matches)
+    return length

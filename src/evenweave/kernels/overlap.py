@@ -41,7 +41,8 @@ def extend_ngrams(
     if grams <= 0 or len(candidate) < order:
         return 0
     slots = slots_for(grams)
-    keys[:slots] = -1
+    for slot in range(slots):
+        keys[slot] = -1
     for i in range(grams):
         key = heads[i] * local + reference[i + order - 1]
         slot = np.int64((np.uint64(key) * _SPREAD) >> np.uint64(32)) & (slots - 1)

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from evenweave.kernels.lcs import clear_masks, lcs_length, mark_long, mark_short, set_masks
+from evenweave.kernels.lcs import lcs_long, lcs_short, write_masks
 from evenweave.kernels.overlap import extend_ngrams, slots_for
 
 _LOW = np.int64(0xFFFFFFFF)
+# Typed constants: for literals Numba would compile the callees anew.
+_ZERO, _NO, _YES = np.int64(0), np.bool_(False), np.bool_(True)
 
 
 @njit(cache=True, nogil=True)
@@ -71,15 +73,16 @@ def union_hits(
         last = our_breaks[sentence + 1] - our_base if sentence + 1 < our_last else len(ours)
         size = last - first
         words = (size + 63) >> 6
-        set_masks(ours, first, last, masks, words)
-        marked[:words] = 0
+        write_masks(ours, first, last, words, masks, _NO)
+        for word in range(words):
+            marked[word] = 0
         for other in range(len(their_breaks) - 1):
             start, stop = their_breaks[other], their_breaks[other + 1]
             if words == 1:
-                marked[0] |= mark_short(size, theirs, start, stop, masks, columns)
+                marked[0] |= lcs_short(size, theirs, start, stop, masks, columns, _YES)
             else:
-                mark_long(size, theirs, start, stop, masks, words, columns, marked)
-        clear_masks(ours, first, last, masks, words)
+                lcs_long(size, theirs, start, stop, words, masks, columns, marked, _YES)
+        write_masks(ours, first, last, words, masks, _YES)
         for i in range(size):
             token = ours[first + i]
             if (marked[i >> 6] >> np.uint64(i & 63)) & np.uint64(1) and left[token] > 0:
@@ -101,10 +104,10 @@ def rouge_counts(
             `[texts + 1]`, their bounds by text. A sentence without tokens has no entry.
         predicted, referred: int64 `[pairs]`, the two texts of each pair.
         orders: int64, rising n-gram orders; lcs, union: whether to count those.
-        hits: int64 `[pairs, orders + 2]`, receives the shared n-grams by order, the length of the longest
-            common subsequence, and the summary-level hits.
+        hits: int64 `[pairs, orders + 2]`, 0 at first; receives the shared n-grams by
+            order, the length of the longest common subsequence, and the summary-level hits.
     """
-    longest = 1
+    longest = np.int64(1)
     for text in range(len(offsets) - 1):
         longest = max(longest, offsets[text + 1] - offsets[text])
     seen = np.zeros(vocabulary, dtype=np.int64)
@@ -126,7 +129,6 @@ def rouge_counts(
         p, r = predicted[pair], referred[pair]
         m = offsets[r + 1] - offsets[r]
         n = offsets[p + 1] - offsets[p]
-        hits[pair] = 0
         if m == 0 or n == 0:
             continue
         ours, theirs = ours_all[:m], theirs_all[:n]
@@ -134,8 +136,9 @@ def rouge_counts(
             ids[offsets[r] : offsets[r + 1]], ids[offsets[p] : offsets[p + 1]], pair + 1, seen, ours, theirs
         )
         shared = 0
-        left_all[:local] = 0
-        counts[:local] = 0
+        for token in range(local):
+            left_all[token] = 0
+            counts[token] = 0
         for i in range(m):
             counts[ours[i]] += 1
         for j in range(n):
@@ -172,9 +175,12 @@ def rouge_counts(
         # One sentence each: the subsequence is its own union, and no longer than the counts allow.
         flat = our_last - our_first == 1 and their_last - their_first == 1
         if lcs or (union and flat):
-            set_masks(ours, 0, m, masks, words)
-            length = lcs_length(m, theirs, masks, words, columns)
-            clear_masks(ours, 0, m, masks, words)
+            write_masks(ours, _ZERO, m, words, masks, _NO)
+            if words == 1:
+                length = np.int64(lcs_short(m, theirs, _ZERO, n, masks, columns, _NO))
+            else:
+                length = lcs_long(m, theirs, _ZERO, n, words, masks, columns, marked, _NO)
+            write_masks(ours, _ZERO, m, words, masks, _YES)
             if lcs:
                 hits[pair, kinds] = length
             if union and flat:

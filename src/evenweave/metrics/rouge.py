@@ -7,9 +7,10 @@ tokens and stems of ROUGE-1.5.5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from evenweave._version import __version__
 from evenweave.errors import ArgumentError
 from evenweave.metrics.base import Rows
 from evenweave.metrics.metric import Metric
+from evenweave.metrics.rouge_irregular import read_exceptions
 from evenweave.metrics.rouge_types import RougeType, parse_type
 
 TokenizerName = Literal["default", "unicode", "rouge155"]
@@ -47,6 +49,8 @@ class Rouge:
         beta: how many times recall weighs as much as precision in F; ROUGE-1.5.5's alpha is
             1 / (1 + beta ** 2).
         weight: rougeW's power of the length of a run, above 0; ROUGE-1.5.5's -w.
+        exceptions: what `rouge155` with stems looks up first, irregular form -> base: a mapping, or a folder
+            of WordNet's .exc files (2.0 is what ROUGE-1.5.5 uses); default a list of our own.
         details: also return precision and recall, as `rouge1_precision` and so on.
 
     Raises:
@@ -66,6 +70,7 @@ class Rouge:
     beta: float = 1.0
     weight: float = 1.2
     details: bool = False
+    exceptions: Mapping[str, str] | Path | None = None
 
     def __post_init__(self) -> None:
         names = DEFAULT_TYPES if self.rouge_types is None else self.rouge_types
@@ -82,6 +87,10 @@ class Rouge:
         _check_choice("multi_reference", self.multi_reference, get_args(MultiReference), function=False)
         if callable(self.tokenizer) and self.use_stemmer:
             raise ArgumentError("use_stemmer: your own tokenizer decides on stems; stem inside it")
+        if self.exceptions is not None and not (self.tokenizer == "rouge155" and self.use_stemmer):
+            raise ArgumentError("exceptions: looked up by tokenizer='rouge155' with use_stemmer=True only")
+        if isinstance(self.exceptions, Path):
+            object.__setattr__(self, "exceptions", read_exceptions(self.exceptions))
         if not self.beta > 0 or not self.weight > 0:
             raise ArgumentError(f"beta, weight: {self.beta}, {self.weight}; both must be above 0")
 
@@ -102,6 +111,8 @@ class Rouge:
             f"refs:{self.multi_reference}",
             f"beta:{self.beta:g}",
         ]
+        if self.exceptions is not None:
+            parts.append("exceptions:given")
         if "rougeW" in self._names:
             parts.append(f"weight:{self.weight:g}")
         return "|".join([*parts, f"version:evenweave-{__version__}"])
@@ -157,6 +168,7 @@ class Rouge:
             stemmed=self.use_stemmer,
             sentences=self.sentences,
             union="rougeLsum" in self._names,
+            forms=cast("Mapping[str, str] | None", self.exceptions),
         )
         scores = pair_scores(
             tokens,

@@ -5,8 +5,10 @@ Shape legend: B texts, N tokens in all, S sentences with tokens in all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.porter import NLTK, PERL, stem_vocabulary, stem_word
 from evenweave.kernels.words import split_words
 from evenweave.metrics.rouge_inputs import Pairs, strings, utf8
+from evenweave.metrics.rouge_irregular import base_of
 from evenweave.metrics.rouge_unicode import unicode_words
 from evenweave.ragged import Ragged, offsets_of
 
@@ -53,7 +56,13 @@ class Tokens:
 
 
 def tokenise(
-    pairs: Pairs, *, tokenizer: Any, stemmed: bool, sentences: Any, union: bool
+    pairs: Pairs,
+    *,
+    tokenizer: Any,
+    stemmed: bool,
+    sentences: Any,
+    union: bool,
+    forms: Mapping[str, str] | None = None,
 ) -> tuple[Tokens, Tokens]:
     """Return the tokens of all texts, and their tokens by sentence, which are mostly the same object.
 
@@ -61,22 +70,23 @@ def tokenise(
         pairs: the texts.
         tokenizer, sentences: as in `Rouge`; `stemmed`: its `use_stemmer`.
         union: whether sentences matter (rougeLsum).
+        forms: the irregular forms of rouge155; see `base_of`.
     """
     stemmer = (PERL if tokenizer == "rouge155" else NLTK) if stemmed else None
     if pairs.unit == "list" and sentences != "given":
         if callable(sentences):
             raise ArgumentError("sentences: a function of strings, and the rows are token lists")
-        tokens = listed_tokens(pairs.texts, stemmer=stemmer)
+        tokens = listed_tokens(pairs.texts, stemmer=stemmer, forms=forms)
         return tokens, tokens
     if pairs.unit == "text" and sentences == "given":
         raise ArgumentError("sentences='given': rows are strings; give each text as a list of its sentences")
     words = unicode_words if tokenizer == "unicode" else tokenizer
     if pairs.unit == "text" and sentences == "newline":
         if not callable(words):
-            tokens = ascii_tokens(pairs.texts, stemmer=stemmer, fold=tokenizer == "default")
+            tokens = ascii_tokens(pairs.texts, stemmer=stemmer, fold=tokenizer == "default", forms=forms)
             return tokens, tokens
         texts = strings(pairs.texts)
-        cut = [text.split("\n") for text in texts]
+        cut = [[line for line in text.split("\n") if line] for text in texts]
     else:
         given = (
             pairs.texts if pairs.unit == "list" else [list(sentences(text)) for text in strings(pairs.texts)]
@@ -88,11 +98,13 @@ def tokenise(
     if callable(words):
         by_sentence = listed_tokens(map(words, flat), stemmer=stemmer).grouped(groups)
         # Only a tokeniser of the user's may find other tokens in a whole text than in its sentences.
-        if words is unicode_words or not any(len(text) > 1 for text in cut):
+        if words is unicode_words or cut == [[text] for text in texts]:
             return by_sentence, by_sentence
         whole = listed_tokens(map(words, texts))
         return whole, by_sentence if union else whole
-    lines = ascii_tokens(utf8(flat, name="sentences"), stemmer=stemmer, fold=tokenizer == "default")
+    lines = ascii_tokens(
+        utf8(flat, name="sentences"), stemmer=stemmer, fold=tokenizer == "default", forms=forms
+    )
     tokens = lines.grouped(groups)
     return tokens, tokens
 
@@ -103,12 +115,15 @@ def _sentence(sentence: Any, text: Any) -> str:
     raise DataError(f"sentences: {sentence!r} in {str(text)[:40]!r} is not a string; give lists of strings")
 
 
-def ascii_tokens(texts: Ragged, *, stemmer: int | None, fold: bool) -> Tokens:
+def ascii_tokens(
+    texts: Ragged, *, stemmer: int | None, fold: bool, forms: Mapping[str, str] | None = None
+) -> Tokens:
     """Cut UTF-8 texts into words of a-z and 0-9; lines are sentences.
 
     Args:
         texts: uint8 rows.
         stemmer: a dialect of `kernels.porter`, or None.
+        forms: with PERL, the irregular forms; see `base_of`.
         fold: whether U+212A and U+0130 lower-case to k and i, as Python has it.
     """
     count = len(texts)
@@ -123,14 +138,20 @@ def ascii_tokens(texts: Ragged, *, stemmer: int | None, fold: bool) -> Tokens:
     starts = texts.offsets - texts.offsets[0]
     vocabulary = split_words(data, starts, letters, bounds, ids, offsets, breaks, break_offsets, fold)
     ids = ids[: offsets[-1]]
-    if stemmer is not None:
+    if stemmer == PERL:
+        words = _words(letters, bounds[: vocabulary + 1])
+        numbers, stems = _numbered([_perl_stem(word, forms) for word in words])
+        ids, vocabulary = stems[ids], len(numbers)
+    elif stemmer is not None:
         stems = np.empty(vocabulary, dtype=np.int32)
         vocabulary = stem_vocabulary(letters, bounds[: vocabulary + 1], vocabulary, stemmer, stems)
         ids = stems[ids]
     return Tokens(ids, offsets, breaks, break_offsets, vocabulary)
 
 
-def listed_tokens(texts: Iterable[Iterable[str]], *, stemmer: int | None = None) -> Tokens:
+def listed_tokens(
+    texts: Iterable[Iterable[str]], *, stemmer: int | None = None, forms: Mapping[str, str] | None = None
+) -> Tokens:
     """Number tokens that are given as lists of strings; each text is one sentence."""
     numbers: dict[str, int] = {}
     ids: list[int] = []
@@ -138,13 +159,11 @@ def listed_tokens(texts: Iterable[Iterable[str]], *, stemmer: int | None = None)
     for text in texts:
         ids.extend(numbers.setdefault(token, len(numbers)) for token in text)
         ends.append(len(ids))
+    flat = np.array(ids, dtype=np.int32)
     if stemmer is not None:
-        stems: dict[str, int] = {}
-        words = stem_words(list(numbers), dialect=stemmer)
-        renumbered = np.array([stems.setdefault(word, len(stems)) for word in words], dtype=np.int32)
-        flat = renumbered[np.array(ids, dtype=np.int64)]
-    else:
-        flat = np.array(ids, dtype=np.int32)
+        words = list(numbers)
+        stemmed = [_perl_stem(word, forms) for word in words] if stemmer == PERL else stem_words(words)
+        flat = _numbered(stemmed)[1][flat]
     offsets = np.array(ends, dtype=np.int64)
     singles = np.arange(len(offsets), dtype=np.int64)
     return Tokens(flat, offsets, offsets[:-1], offsets[:-1], len(numbers)).grouped(singles)
@@ -167,3 +186,28 @@ def stem_words(words: Sequence[str], *, dialect: int = NLTK) -> list[str]:
         else:
             stems.append(word)
     return stems
+
+
+def _perl_stem(word: str, forms: Mapping[str, str] | None) -> str:
+    """Return the base of an irregular form, else the stem, as ROUGE-1.5.5 has it."""
+    if len(word) <= 3:
+        return word
+    return base_of(word, forms) or _cached_stem(word)
+
+
+@lru_cache(1 << 16)
+def _cached_stem(word: str) -> str:
+    return stem_words([word], dialect=PERL)[0]
+
+
+def _words(letters: NDArray[np.uint8], bounds: NDArray[np.int64]) -> list[str]:
+    text = letters[: bounds[-1]].tobytes().decode()
+    ends = bounds.tolist()
+    return [text[start:end] for start, end in pairwise(ends)]
+
+
+def _numbered(words: Iterable[str]) -> tuple[dict[str, int], NDArray[np.int32]]:
+    """Number words in order of first appearance; return the numbers, and that of each word, int32."""
+    numbers: dict[str, int] = {}
+    ids = [numbers.setdefault(word, len(numbers)) for word in words]
+    return numbers, np.array(ids, dtype=np.int32)
