@@ -33,7 +33,7 @@ def lowest(count: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def write_masks(reference: Any, first: int, last: int, words: int, masks: Any, clear: bool) -> Any:
+def write_masks(reference: Any, first: Any, last: Any, words: Any, masks: Any, clear: Any) -> Any:
     """Set in `masks`, all 0 before, where each token stands in `reference[first:last]`; or undo that."""
     for i in range(first, last):
         at = i - first
@@ -46,7 +46,7 @@ def write_masks(reference: Any, first: int, last: int, words: int, masks: Any, c
 
 
 @njit(cache=True, nogil=True)
-def lcs_short(size: int, candidate: Any, start: int, stop: int, masks: Any, columns: Any, walk: bool) -> Any:
+def lcs_short(size: Any, candidate: Any, start: Any, stop: Any, masks: Any, columns: Any, walk: Any) -> Any:
     """Compare `candidate[start:stop]` with a reference of `size` tokens, 1..64.
 
     Args:
@@ -76,15 +76,15 @@ def lcs_short(size: int, candidate: Any, start: int, stop: int, masks: Any, colu
 
 @njit(cache=True, nogil=True)
 def lcs_long(
-    size: int,
+    size: Any,
     candidate: Any,
-    start: int,
-    stop: int,
-    words: int,
+    start: Any,
+    stop: Any,
+    words: Any,
     masks: Any,
     columns: Any,
     marked: Any,
-    walk: bool,
+    walk: Any,
 ) -> Any:
     """Do what `lcs_short` does for a reference of any length; return the subsequence's length.
 

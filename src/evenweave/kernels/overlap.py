@@ -16,7 +16,7 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @njit(cache=True, nogil=True)
-def slots_for(tokens: int) -> Any:
+def slots_for(tokens: Any) -> Any:
     """Return how many slots a table for so many n-grams has: a power of two, at most half full."""
     slots = 16
     while slots < 2 * tokens:
@@ -26,7 +26,7 @@ def slots_for(tokens: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def extend_ngrams(
-    reference: Any, candidate: Any, local: int, order: int, heads: Any, tails: Any, keys: Any, counts: Any
+    reference: Any, candidate: Any, local: Any, order: Any, heads: Any, tails: Any, keys: Any, counts: Any
 ) -> Any:
     """Go from the (order-1)-grams of both rows to their n-grams; return how many they share.
 

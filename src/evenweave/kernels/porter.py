@@ -85,7 +85,8 @@ def _tables() -> tuple[Any, Any, Any]:
     """Return rows of (suffix, its mask, its length, replacement, its length, condition), uint64; for each
     step of each dialect the bounds of its rules, int64, and a bit for each last letter it looks for, uint64.
     """
-    rows, bounds, lasts = [], np.zeros((2, 12), np.int64), np.zeros((2, 11), np.uint64)
+    rows: list[tuple[int, ...]] = []
+    bounds, lasts = np.zeros((2, 12), np.int64), np.zeros((2, 11), np.uint64)
     for dialect, steps in enumerate(_STEPS):
         for step, rules in enumerate(steps):
             bounds[dialect, step] = len(rows)
@@ -104,7 +105,7 @@ _AT, _BL, _IZ = _packed("at"), _packed("bl"), _packed("iz")
 
 
 @njit(cache=True, nogil=True)
-def _classify(word: Any, size: int, consonant: Any) -> Any:
+def _classify(word: Any, size: Any, consonant: Any) -> Any:
     """Write for each letter whether it is a consonant; y is one at the start and after a vowel."""
     before = False
     for i in range(size):
@@ -119,7 +120,7 @@ def _classify(word: Any, size: int, consonant: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _measure(consonant: Any, size: int) -> Any:
+def _measure(consonant: Any, size: Any) -> Any:
     """Return m of [C](VC)^m[V]."""
     m = 0
     for i in range(1, size):
@@ -128,7 +129,7 @@ def _measure(consonant: Any, size: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _ends_cvc(word: Any, consonant: Any, size: int, dialect: int) -> Any:
+def _ends_cvc(word: Any, consonant: Any, size: Any, dialect: Any) -> Any:
     """Whether the stem ends consonant, vowel, consonant, the last not w, x or y."""
     if size == 2 and dialect == NLTK:
         return consonant[1] and not consonant[0]
@@ -139,7 +140,7 @@ def _ends_cvc(word: Any, consonant: Any, size: int, dialect: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _tidied(word: Any, size: int, consonant: Any, dialect: int) -> Any:
+def _tidied(word: Any, size: Any, consonant: Any, dialect: Any) -> Any:
     """Do step 1b's second half: after -ed or -ing fell, an e may be due, or one of two letters must go."""
     last = word[size - 1]
     before = word[size - 2] if size > 1 else np.uint8(0)
@@ -157,7 +158,7 @@ def _tidied(word: Any, size: int, consonant: Any, dialect: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _holds(word: Any, stem: int, size: int, consonant: Any, dialect: int, condition: Any) -> Any:
+def _holds(word: Any, stem: Any, size: Any, consonant: Any, dialect: Any, condition: Any) -> Any:
     """Whether a rule's condition holds of the first `stem` letters of a word of `size`."""
     if condition == _ALWAYS:
         return True
@@ -181,7 +182,7 @@ def _holds(word: Any, stem: int, size: int, consonant: Any, dialect: int, condit
 
 
 @njit(cache=True, nogil=True)
-def stem_word(word: Any, size: int, consonant: Any, dialect: int) -> Any:
+def stem_word(word: Any, size: Any, consonant: Any, dialect: Any) -> Any:
     """Stem `word[:size]`, of a-z and 0-9 and longer than 3, in place; return the stem's length.
 
     `consonant` is scratch, bool, at least as long.
@@ -217,7 +218,7 @@ def stem_word(word: Any, size: int, consonant: Any, dialect: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def stem_vocabulary(letters: Any, bounds: Any, vocabulary: int, dialect: int, stems: Any) -> Any:
+def stem_vocabulary(letters: Any, bounds: Any, vocabulary: Any, dialect: Any, stems: Any) -> Any:
     """Number the stems of a vocabulary; words of up to 3 letters are their own stem.
 
     Args:

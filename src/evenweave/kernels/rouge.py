@@ -16,7 +16,7 @@ _ZERO, _NO, _YES = np.int64(0), np.bool_(False), np.bool_(True)
 
 
 @njit(cache=True, nogil=True)
-def localise(reference: Any, candidate: Any, pair: int, seen: Any, ours: Any, theirs: Any) -> Any:
+def localise(reference: Any, candidate: Any, pair: Any, seen: Any, ours: Any, theirs: Any) -> Any:
     """Number a reference's distinct tokens 0..L-1 in order of appearance and return L.
 
     Args:
@@ -45,9 +45,9 @@ def localise(reference: Any, candidate: Any, pair: int, seen: Any, ours: Any, th
 def union_hits(
     ours: Any,
     our_breaks: Any,
-    our_first: int,
-    our_last: int,
-    our_base: int,
+    our_first: Any,
+    our_last: Any,
+    our_base: Any,
     theirs: Any,
     their_breaks: Any,
     masks: Any,
@@ -93,8 +93,8 @@ def union_hits(
 
 @njit(cache=True, nogil=True)
 def rouge_counts(
-    ids: Any, offsets: Any, breaks: Any, break_offsets: Any, predicted: Any, referred: Any, vocabulary: int,
-    orders: Any, lcs: bool, union: bool, hits: Any
+    ids: Any, offsets: Any, breaks: Any, break_offsets: Any, predicted: Any, referred: Any, vocabulary: Any,
+    orders: Any, lcs: Any, union: Any, hits: Any
 ) -> None:  # fmt: skip
     """Count for each pair of texts what both share.
 

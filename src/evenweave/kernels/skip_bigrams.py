@@ -23,7 +23,7 @@ def _chain(tokens: Any, heads: Any, nexts: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def shared_skip_bigrams(ours: Any, theirs: Any, local: int, skip: int) -> Any:
+def shared_skip_bigrams(ours: Any, theirs: Any, local: Any, skip: Any) -> Any:
     """Return how many skip-bigrams the rows share, each counted as often as both have it.
 
     Args:
@@ -60,7 +60,7 @@ def shared_skip_bigrams(ours: Any, theirs: Any, local: int, skip: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def skip_counts(
-    ids: Any, offsets: Any, predicted: Any, referred: Any, vocabulary: int, skips: Any, hits: Any
+    ids: Any, offsets: Any, predicted: Any, referred: Any, vocabulary: Any, skips: Any, hits: Any
 ) -> None:
     """Count for each pair of texts the skip-bigrams both share.
 

@@ -36,7 +36,7 @@ _K = np.uint8(CODES[ord("k")])
 
 
 @njit(cache=True, nogil=True)
-def same_bytes(data: Any, first: int, second: int, size: int) -> Any:
+def same_bytes(data: Any, first: Any, second: Any, size: Any) -> Any:
     """Whether `data` holds the same `size` bytes at two places."""
     for i in range(size):  # noqa: SIM110 - a generator does not compile
         if data[first + i] != data[second + i]:
@@ -46,7 +46,7 @@ def same_bytes(data: Any, first: int, second: int, size: int) -> Any:
 
 # Inlined, for a call would count the references of its four arrays.
 @njit(cache=True, nogil=True, inline="always")
-def intern_word(key: Any, size: int, letters: Any, bounds: Any, table: Any, vocabulary: int) -> Any:
+def intern_word(key: Any, size: Any, letters: Any, bounds: Any, table: Any, vocabulary: Any) -> Any:
     """Return the id of the word whose letters lie at the end of the vocabulary's, adding it if it is new.
 
     Args:
@@ -108,7 +108,7 @@ def split_words(
     word_offsets: Any,
     breaks: Any,
     break_offsets: Any,
-    fold: bool,
+    fold: Any,
 ) -> Any:
     """Cut texts into words, number the words, and mark where sentences (lines) with words begin.
 
@@ -152,7 +152,7 @@ def _split_some(
     word_offsets: Any,
     breaks: Any,
     break_offsets: Any,
-    fold: bool,
+    fold: Any,
     state: Any,
 ) -> Any:
     """Go on from `state` until the table is half full or the texts end."""

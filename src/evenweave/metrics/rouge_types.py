@@ -53,7 +53,8 @@ def parse_type(name: str) -> RougeType:
     """
     found = _NAME.fullmatch(name) if isinstance(name, str) else None
     if found is None:
-        near = difflib.get_close_matches(str(name), _EXAMPLES, n=1)
+        meant = {example.lower(): example for example in _EXAMPLES}
+        near = [meant[key] for key in difflib.get_close_matches(str(name).lower(), meant, n=1)]
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_EXAMPLES)} and the like"
         raise ArgumentError(f"rouge_types: no variant {name!r}; {hint}")
     if found["order"]:
