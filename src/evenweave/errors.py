@@ -6,6 +6,7 @@
     ├── NotFoundError (FileNotFoundError) a path or a Hub name leads to nothing
     ├── CheckpointError                   a saved state is incomplete or damaged
     ├── TrainingError                     a run cannot go on (non-finite loss, ...)
+    ├── HubError                          the Hub refused, failed or did not answer; what is local stays
     └── MissingDependencyError (ImportError)  an extra must be installed first
 
 A message is one line that names the place (file and line, or row and column), the value found and the
@@ -37,6 +38,10 @@ class CheckpointError(EvenweaveError):
 
 class TrainingError(EvenweaveError):
     """A run cannot go on; what was saved before stays whole."""
+
+
+class HubError(EvenweaveError):
+    """The Hub refused, failed or did not answer; what is saved locally stays."""
 
 
 class MissingDependencyError(EvenweaveError, ImportError):

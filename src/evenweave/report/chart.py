@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-_WIDTH, _HEIGHT = 440, 240
+WIDTH, HEIGHT = 440, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 10, 38
 
 
@@ -26,13 +26,30 @@ def line_chart(lines: Sequence[Line], *, title: str, x_name: str) -> str:
 
     Points that are not finite are left out; no points at all give an empty string.
     """
+    kept = finite(lines)
+    if not kept:
+        return ""
+    keys = "".join(
+        f'<span><i style="color:var(--{line.colour})"{" class=dashed" if line.dashed else ""}></i>'
+        f"{escape(line.name)}</span>"
+        for line in kept
+    )
+    opening = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+    caption = f'<figcaption>{escape(title)}</figcaption><div class="keys">{keys}</div>'
+    return f"<figure>{caption}{opening}{drawing(kept, x_name=x_name)}</svg></figure>"
+
+
+def finite(lines: Sequence[Line]) -> list[Line]:
+    """Return the lines with only their finite points; those without any are left out."""
     kept = [
         Line(line.name, [p for p in line.points if all(map(math.isfinite, p))], line.colour, line.dashed)
         for line in lines
     ]
-    kept = [line for line in kept if line.points]
-    if not kept:
-        return ""
+    return [line for line in kept if line.points]
+
+
+def drawing(kept: Sequence[Line], *, x_name: str) -> str:
+    """Return what stands within the `<svg>` of WIDTH x HEIGHT: grid, labels, curves of finite points."""
     xs = [x for line in kept for x, _ in line.points]
     ys = [y for line in kept for _, y in line.points]
     x_ticks, y_ticks = nice_ticks(min(xs), max(xs), whole=True), nice_ticks(min(ys), max(ys))
@@ -42,31 +59,24 @@ def line_chart(lines: Sequence[Line], *, title: str, x_name: str) -> str:
     y_low, y_high = min(y_ticks[0], *ys), max(y_ticks[-1], *ys)
 
     def place(x: float, y: float) -> tuple[float, float]:
-        across = _LEFT + (x - x_low) / (x_high - x_low) * (_WIDTH - _LEFT - _RIGHT)
-        return across, _HEIGHT - _BOTTOM - (y - y_low) / (y_high - y_low) * (_HEIGHT - _TOP - _BOTTOM)
+        across = _LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT)
+        return across, HEIGHT - _BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - _TOP - _BOTTOM)
 
     parts = []
     for tick in y_ticks:
         _, y = place(x_low, tick)
         parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--line)"/>'
+            f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--line)"/>'
             f'<text x="{_LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{tick:.4g}</text>'
         )
     for tick in x_ticks:
         if x_low <= tick <= x_high:
             x, _ = place(tick, y_low)
-            parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - 20}" text-anchor="middle">{tick:.4g}</text>')
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{_HEIGHT - 5}" text-anchor="middle">{escape(x_name)}</text>')
+            parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 20}" text-anchor="middle">{tick:.4g}</text>')
+    middle = (_LEFT + WIDTH - _RIGHT) / 2
+    parts.append(f'<text x="{middle}" y="{HEIGHT - 5}" text-anchor="middle">{escape(x_name)}</text>')
     parts.extend(_curve(line, [place(*point) for point in line.points], x_name) for line in kept)
-    keys = "".join(
-        f'<span><i style="color:var(--{line.colour})"{" class=dashed" if line.dashed else ""}></i>'
-        f"{escape(line.name)}</span>"
-        for line in kept
-    )
-    drawing = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
-    caption = f'<figcaption>{escape(title)}</figcaption><div class="keys">{keys}</div>'
-    return f"<figure>{caption}{drawing}{''.join(parts)}</svg></figure>"
+    return "".join(parts)
 
 
 def _curve(line: Line, places: Sequence[tuple[float, float]], x_name: str) -> str:

