@@ -34,6 +34,8 @@ _HOME = {
     "train_tagger": "evenweave.training.recipe",
     "evaluate_tagger": "evenweave.training.recipe",
     "EvenweaveError": "evenweave.errors",
+    "login": "evenweave.hub.account",
+    "notebook_login": "evenweave.hub.account",
     "Columns": "evenweave.data.columns",
     "DataCollatorWithPadding": "evenweave.collators",
     "DataCollatorForTokenClassification": "evenweave.collators",

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from evenweave.cli import demo, evaluate, predict, score, serve, train
+from evenweave.cli import demo, evaluate, login, predict, push, score, serve, train
 
 app = typer.Typer(
     name="evenweave",
@@ -25,6 +25,8 @@ app.command()(evaluate.evaluate)
 app.command()(predict.predict)
 app.command()(serve.serve)
 app.command()(demo.demo)
+app.command()(login.login)
+app.command()(push.push)
 app.add_typer(score.app)
 
 

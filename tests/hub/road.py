@@ -1,0 +1,206 @@
+"""What the client process runs against the local Hub; every function takes and returns JSON values."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.hub.tiny import splits, tagger, tokenizer
+
+from evenweave.hub.uploader import Patience
+from evenweave.training import Trainer, TrainerCallback, TrainingArguments
+
+HASTY = Patience(attempts=3, first_wait=0.05, longest_wait=0.1, answer=0.3, end=20, trouble=2)
+
+
+class _Log(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@contextmanager
+def logged() -> Any:
+    """Collect what Evenweave logs."""
+    handler, log = _Log(), logging.getLogger("evenweave")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield handler.lines
+    finally:
+        log.removeHandler(handler)
+
+
+def _trainer(out: str, **settings: Any) -> Trainer:
+    made = splits()
+    args = TrainingArguments(
+        out,
+        **{
+            "use_cpu": True,
+            "disable_tqdm": True,
+            "num_train_epochs": 2,
+            "eval_strategy": "epoch",
+            "save_strategy": "epoch",
+            "logging_strategy": "epoch",
+            "learning_rate": 5e-3,
+            "push_to_hub": True,
+            **settings,
+        },
+    )
+    return Trainer(
+        model=tagger(),
+        args=args,
+        train_dataset=made["train"],
+        eval_dataset=made["validation"],
+        processing_class=tokenizer(),
+    )
+
+
+def _hasty(trainer: Trainer) -> Trainer:
+    from evenweave.hub.publish import PublishCallback
+
+    own = next(call for call in trainer.callbacks if isinstance(call, PublishCallback))
+    own.uploader.patience = HASTY
+    return trainer
+
+
+def digest(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def train(out: str, *, final: bool = False, slow_saves: bool = False, **settings: Any) -> dict[str, Any]:
+    """Train with push_to_hub and return what happened."""
+    trainer = _hasty(_trainer(out, **settings))
+    if slow_saves:
+        trainer.add_callback(_WaitForUploads(trainer))
+    with logged() as lines:
+        output = trainer.train()
+        commit = trainer.push_to_hub(commit_message="Training complete") if final else None
+    return {
+        "steps": output.global_step,
+        "log": lines,
+        "sha256": digest(Path(out) / "model.safetensors"),
+        "files": sorted(path.name for path in Path(out).iterdir()),
+        "commit": None if commit is None else [commit.oid, commit.commit_message, commit.commit_url],
+    }
+
+
+class _WaitForUploads(TrainerCallback):
+    """Lets each save be uploaded before the next, so that none gives way to a newer one."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        from evenweave.hub.publish import PublishCallback
+
+        self._own = next(call for call in trainer.callbacks if isinstance(call, PublishCallback))
+
+    def on_save(self, *_: Any, **__: Any) -> None:
+        import time
+
+        from evenweave.hub.uploader import Upload
+
+        done = self._own.uploader.submit(Upload("wait", {}))
+        began = time.monotonic()
+        while not done.done() and time.monotonic() - began < 10:
+            time.sleep(0.01)
+
+
+def push_after(out: str, repo: str) -> dict[str, Any]:
+    """Publish a run that had not asked for it, and one from its directory by the command."""
+    trainer = _trainer(out, push_to_hub=False, hub_model_id=repo, num_train_epochs=1)
+    trainer.train()
+    commit = trainer.push_to_hub(commit_message="Training complete", language="en", license="apache-2.0")
+    return {"oid": commit.oid, "sha256": digest(Path(out) / "model.safetensors")}
+
+
+def from_pretrained(repo: str, text: str) -> dict[str, Any]:
+    """Load a model from the Hub with transformers and with our pipeline."""
+    import huggingface_hub
+    from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+    import evenweave
+
+    model = AutoModelForTokenClassification.from_pretrained(repo)
+    AutoTokenizer.from_pretrained(repo)
+    weights = huggingface_hub.hf_hub_download(repo, "model.safetensors")
+    found = evenweave.pipeline("token-classification", model=repo, aggregation_strategy="simple")(text)
+    return {"id2label": model.config.id2label, "sha256": digest(weights), "found": len(found)}
+
+
+def resume_elsewhere(repo: str, out: str) -> dict[str, Any]:
+    """Fetch the last checkpoint of a run and go on from it."""
+    import huggingface_hub
+
+    folder = huggingface_hub.snapshot_download(repo, allow_patterns="last-checkpoint/*")
+    trainer = _trainer(out, push_to_hub=False, num_train_epochs=3)
+    output = trainer.train(resume_from_checkpoint=str(Path(folder) / "last-checkpoint"))
+    return {"steps": output.global_step}
+
+
+def card(repo: str) -> dict[str, Any]:
+    """Read a card back as huggingface_hub does."""
+    from huggingface_hub import ModelCard
+
+    loaded = ModelCard.load(repo)
+    return {
+        "text": loaded.text,
+        "data": loaded.data.to_dict(),
+        "results": [
+            [r.task_type, r.dataset_name, r.dataset_split, r.metric_type, r.metric_value]
+            for r in loaded.data.eval_results or []
+        ],
+    }
+
+
+def run_command(words: list[str]) -> dict[str, Any]:
+    """Run the command line as a user does; returns status, output and errors."""
+    import sys
+    from contextlib import redirect_stderr, redirect_stdout
+
+    from evenweave.cli import main
+
+    out, err, before = io.StringIO(), io.StringIO(), sys.argv
+    sys.argv, status = ["evenweave", *words], 0
+    log = logging.getLogger("evenweave")
+    kept = list(log.handlers)
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            main()
+    except SystemExit as end:
+        status = int(end.code or 0)
+    finally:
+        sys.argv = before
+        log.handlers[:] = kept
+    return {"status": status, "out": out.getvalue(), "err": err.getvalue()}
+
+
+def train_through_failure(out: str) -> dict[str, Any]:
+    """Train while the Hub fails; the hub's own client is made as hasty as ours."""
+    import time
+
+    from huggingface_hub.utils import _http
+
+    real, _http.time.sleep = time.sleep, lambda seconds: real(min(seconds, 0.01))
+    try:
+        began = time.monotonic()
+        done = train(out, num_train_epochs=1, hub_model_id="tagger")
+    finally:
+        _http.time.sleep = real
+    return {**done, "seconds": time.monotonic() - began}
+
+
+def push_refused(out: str) -> dict[str, Any]:
+    """Train without publishing, then publish by hand to a Hub that refuses."""
+    trainer = _trainer(out, push_to_hub=False, hub_model_id="ada/late", num_train_epochs=1)
+    trainer.train()
+    try:
+        trainer.push_to_hub(commit_message="Training complete")
+    except Exception as error:
+        return {"type": type(error).__name__, "message": str(error)}
+    return {"type": "none"}
