@@ -117,7 +117,10 @@ def _renumber(old: Sequence[str], new: Sequence[str]) -> NDArray[np.int64]:
 
 def _unknown(label: str, files: list[tuple[RawSplit, Tags]]) -> DataError:
     part, line = next((part, tags.first_line[label]) for part, tags in files if label in tags.first_line)
-    return DataError(f"{part.path}:{line}: label {label!r} is neither O nor a tag such as B-PER; {REMEDY}")
+    header = " (a header line? take it out)" if line == 1 else ""
+    return DataError(
+        f"{part.path}:{line}: label {label!r} is neither O nor a tag such as B-PER{header}; {REMEDY}"
+    )
 
 
 def _warn_unseen(parts: list[tuple[str, RawSplit]], names: list[str], ids: list[NDArray[np.int64]]) -> None:

@@ -122,7 +122,9 @@ class Dataset:
             if step == 1:
                 return self.table.slice(start, max(stop - start, 0)).to_pydict()
             key = range(start, stop, step)
-        return self.select(key).table.to_pydict()
+        if isinstance(key, Iterable) and not isinstance(key, tuple):
+            return self.select(key).table.to_pydict()
+        raise ArgumentError(f"key: {key!r}; give a row number, a slice, row numbers or one column's name")
 
     def __getitems__(self, indices: Iterable[int]) -> list[Row]:
         """Return several rows at once, which PyTorch's DataLoader asks for a whole batch."""
@@ -178,6 +180,8 @@ class Dataset:
             else:
                 rows = zip(part.to_pylist(), places, strict=True)
                 result = joined([function(row, *([at] if with_indices else []), **extra) for row, at in rows])
+            if result is not None and not isinstance(result, Mapping):
+                raise DataError(f"function: returned {type(result).__name__}; return a dict of columns")
             new = {} if result is None else dict(result)
             columns = {name: part.column(name) for name in kept if name not in new}
             parts.append(as_table({**columns, **new}))

@@ -70,6 +70,10 @@ def load_dataset(
     """
     if scheme is not None:
         check_scheme(scheme)
+    if not isinstance(path, str | PathLike):
+        raise ArgumentError(f"path: {path!r}; give a labelled file or a folder of splits")
+    if isinstance(label_names, str):
+        raise ArgumentError(f"label_names: {label_names!r} is one string; give a list of names")
     files = _files(path, data_files)
     if split is not None and split not in files:
         raise ArgumentError(f"split: no {split!r} in {path}; the splits are {', '.join(files)}")
@@ -94,6 +98,8 @@ def _files(path: StrPath, data_files: DataFiles | None) -> dict[str, list[Path]]
         found = find_splits(place)
     else:
         found = {"train": [place]}
+    if not found or not all(found.values()):
+        raise ArgumentError(f"data_files: {data_files!r} names no file for a split; give {{'train': ...}}")
     for files in found.values():
         for file in files:
             if not file.is_file():

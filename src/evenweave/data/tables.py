@@ -13,6 +13,9 @@ from evenweave.errors import DataError
 def joined(results: list[Mapping[str, Any] | None]) -> dict[str, list[Any]] | None:
     """Turn what a per-row function returned for each row into columns."""
     filled = [result for result in results if result is not None]
+    for result in filled:
+        if not isinstance(result, Mapping):
+            raise DataError(f"function: returned {type(result).__name__}; return a dict of columns")
     if not filled:
         return None
     if len(filled) < len(results):

@@ -111,6 +111,13 @@ def test_mistakes_name_what_is_there(rows: Dataset) -> None:
         rows.select([0.5])
     with pytest.raises(DataError, match="column 'a': its values share no type"):
         Dataset.from_dict({"a": [1, "x"]})
+    with pytest.raises(ArgumentError, match="key: None; give a row number"):
+        rows[None]
+    with pytest.raises(ArgumentError, match=r"key: .*'ner_tags'.; give a row number"):
+        rows["tokens", "ner_tags"]
+    for batched in (False, True):
+        with pytest.raises(DataError, match="function: returned int; return a dict"):
+            rows.map(lambda row: 3, batched=batched)
     with pytest.raises(AttributeError, match="immutable"):
         rows.table = None
 

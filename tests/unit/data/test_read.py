@@ -99,6 +99,7 @@ def test_comments_are_told_from_tokens_by_their_columns(tmp_path: Path) -> None:
         ("a\tO\nb\tX\tO\nc\tO\n", r"a.conll:2: 3 columns in 'b\\tX\\tO' where the file has 2"),
         ("a\tO\n\tO\n", r"a.conll:2: '\\tO' has no token before its tag"),
         ("a\tO\n\nb\tPERSON\n", r"a.conll:3: label 'PERSON' is neither O nor a tag such as B-PER"),
+        ("token\tlabel\na\tO\n", r"a.conll:1: label 'label' is neither .*a header line\? take it out"),
         ("a\tO\nb\tB-X\nc\tB_X\n", r"a.conll:3: label 'B_X' is neither"),
         (b"a\tO\ncaf\xe9\tO\n", r"a.conll:2: byte 0xe9 at offset 7 is not UTF-8; .* encoding='latin-1'"),
         ("a\tO\n".encode("utf-16"), r"a.conll:1: byte 0xff at offset 0 .* encoding='utf-16'"),
@@ -185,6 +186,16 @@ def test_data_files_say_which_file_is_which(tmp_path: Path) -> None:
     assert splits["train"]["tokens"] == [["a"], ["b"]]
     assert splits["test"]["tokens"] == [["b"]]
     assert load_dataset("conll", data_files=str(tmp_path / "one"))["train"]["tokens"] == [["a"]]
+
+
+def test_arguments_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"path: None; give a labelled file"):
+        load_dataset(None)
+    for nothing in ({}, {"train": []}):
+        with pytest.raises(ArgumentError, match=r"data_files: .* names no file for a split"):
+            load_dataset(tmp_path, data_files=nothing)
+    with pytest.raises(ArgumentError, match=r"label_names: 'B-X' is one string"):
+        load_dataset(tmp_path, label_names="B-X")
 
 
 def test_nothing_there(tmp_path: Path) -> None:
