@@ -37,7 +37,7 @@ def draw_rows(key: np.uint64, start: int, n: int, out: NDArray[np.int64]) -> Non
 
 
 @njit(cache=True, nogil=True)
-def toss_rows(key: np.uint64, start: int, stop: int, out: NDArray[np.int64]) -> int:
+def toss_rows(key: np.uint64, start: int, stop: int, out: NDArray[np.int64]) -> Any:
     """Write those of the rows `start..stop-1` whose coin shows heads; return how many; `start` is 64-fold."""
     kept: Any = 0
     one = np.uint64(1)

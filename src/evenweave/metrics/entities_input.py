@@ -102,6 +102,7 @@ class _Book:
                 self.known = known
                 return ids
             if known == -2:
+                self._open(len(self.table) // 2, len(self.arena), self.tags())  # forget the wrongly cut
                 return None
             self._open(len(self.table), 4 * len(self.arena), self.tags())
 
@@ -123,20 +124,21 @@ def _ids(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int64], ND
     listed = column if isinstance(column, list) else list(column)
     try:
         lengths = np.fromiter(map(len, listed), dtype=np.int64, count=len(listed))
-        if any(isinstance(row, str) for row in listed[:1]):
-            raise TypeError
-        first = next((row[0] for row in listed if len(row)), "")
+        first = next((row for row in listed if len(row)), [""])
         if isinstance(first, str):
+            raise TypeError
+        if isinstance(first[0], str):
             return _from_strings(listed, lengths, book), offsets_of(lengths)
-        if isinstance(listed[0], np.ndarray):
-            flat = np.concatenate(listed)
-        else:
-            flat = np.array(list(chain.from_iterable(listed)))
-        if flat.ndim == 1 and flat.dtype.kind in "iuf":
-            return _integers(flat, argument, book), offsets_of(lengths)
-    except (TypeError, ValueError):
-        pass
-    raise _what_is_wrong(listed, argument)
+        flat = np.concatenate(listed) if isinstance(first, np.ndarray) else _array(listed)
+    except (TypeError, ValueError, KeyError):
+        raise _what_is_wrong(listed, argument) from None
+    if flat.ndim != 1 or flat.dtype.kind not in "iuf":
+        raise _what_is_wrong(listed, argument)
+    return _integers(flat, argument, book), offsets_of(lengths)
+
+
+def _array(rows: list[Any]) -> NDArray[Any]:
+    return np.array(list(chain.from_iterable(rows)))
 
 
 def _from_strings(rows: list[Any], lengths: NDArray[np.int64], book: _Book) -> NDArray[np.int64]:
@@ -146,7 +148,7 @@ def _from_strings(rows: list[Any], lengths: NDArray[np.int64], book: _Book) -> N
     count = int(lengths.sum())
     if not count:
         return np.empty(0, dtype=np.int64)
-    text = SEPARATOR.join(map(SEPARATOR.join, rows))
+    text = SEPARATOR.join(chain(map(SEPARATOR.join, rows), [""]))
     ids = book.number(np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8), None, count)
     if ids is None:  # a tag holds a line break, so it was cut in two
         place = {tag: book.add(tag) for tag in dict.fromkeys(chain.from_iterable(rows))}

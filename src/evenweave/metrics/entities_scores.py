@@ -44,7 +44,8 @@ def result_of(totals: dict[str, Any], *, average: Average, zero: float) -> dict[
         result[kind] = {"precision": precision, "recall": recall, "f1": f1, "number": gold}
     precision, recall, f1 = averaged(totals, average, zero)
     result["overall_precision"], result["overall_recall"], result["overall_f1"] = precision, recall, f1
-    result["overall_accuracy"] = divided(totals.get(RIGHT, 0), totals.get(TOKENS, 0), zero)
+    if TOKENS in totals:  # spans have none
+        result["overall_accuracy"] = divided(totals[RIGHT], totals[TOKENS], zero)
     return result
 
 
@@ -52,7 +53,7 @@ def by_type(totals: dict[str, Any]) -> dict[str, tuple[Any, Any, Any]]:
     """Return for each type that occurs, sorted, its entities in both, gold, predicted."""
     kinds = sorted(name[len(GOLD) :] for name in totals if name.startswith(GOLD))
     counts = {kind: (totals[BOTH + kind], totals[GOLD + kind], totals[PREDICTED + kind]) for kind in kinds}
-    return {kind: three for kind, three in counts.items() if np.any(three[1]) or np.any(three[2])}
+    return {kind: three for kind, three in counts.items() if _any(three[1]) or _any(three[2])}
 
 
 def averaged(totals: dict[str, Any], average: Average, zero: float) -> tuple[Any, Any, Any]:
@@ -62,7 +63,9 @@ def averaged(totals: dict[str, Any], average: Average, zero: float) -> tuple[Any
     if average == "micro" or not counts:
         return prf(sum(both), sum(gold), sum(predicted), zero)
     scores = [prf(*three, zero) for three in counts.values()]
-    weights = gold if average == "weighted" else None
+    # A type that a resample lacks is left out of its mean, as it would be of the score of those rows.
+    here = [((three[1] + three[2]) > 0) * 1 for three in counts.values()]
+    weights = gold if average == "weighted" else here
     precision, recall, f1 = (_mean([score[i] for score in scores], weights) for i in range(3))
     if average == "weighted":
         # Without a gold entity there is no weight: seqeval then calls recall undefined, and without a
@@ -85,19 +88,20 @@ def prf(both: Any, gold: Any, predicted: Any, zero: float) -> tuple[Any, Any, An
 def divided(numerator: Any, denominator: Any, zero: float) -> Any:
     """Return the ratio, `zero` where the denominator is 0; float for numbers, array for arrays."""
     if not isinstance(denominator, np.ndarray):
-        return numerator / denominator if denominator else zero
+        return float(numerator / denominator) if denominator else zero
     none = denominator == 0
     ratio = numerator / np.where(none, 1, denominator)
     ratio[none] = zero
     return ratio
 
 
-def _mean(scores: list[Any], weights: list[Any] | None) -> Any:
-    if weights is None:
-        return _plain(np.mean(np.array(scores), axis=0))
-    total = sum(weights)
-    weighted = np.array([score * weight for score, weight in zip(scores, weights, strict=True)]).sum(axis=0)
-    return _plain(weighted / np.where(np.equal(total, 0), 1, total))
+def _any(count: Any) -> bool:
+    return bool(count.any() if isinstance(count, np.ndarray) else count)
+
+
+def _mean(scores: list[Any], weights: list[Any]) -> Any:
+    weighted = sum(score * weight for score, weight in zip(scores, weights, strict=True))
+    return divided(weighted, sum(weights), 0.0)
 
 
 def _plain(value: Any) -> Any:

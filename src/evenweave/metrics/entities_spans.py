@@ -76,7 +76,7 @@ def spans_of_tags(
 
 def _span(item: Any) -> Span:
     if isinstance(item, dict):
-        kind = next(item[key] for key in _TYPE_KEYS if key in item)
+        kind = item[next((key for key in _TYPE_KEYS if key in item), _TYPE_KEYS[0])]
         return Span(int(item["start"]), int(item["end"]), str(kind))
     start, end, kind = item
     return Span(int(start), int(end), str(kind))

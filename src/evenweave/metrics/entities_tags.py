@@ -85,17 +85,18 @@ class TagTable:
         type_names: the T types that chunks can have, in order of first appearance.
         types: int64 `[L + 1]`, index into `type_names` (0 for tags that are in no chunk).
         actions: uint8 `[L + 1, L + 1]`, what happens between two neighbours.
-        strict: whether a scheme's grammar was used.
-        columns: names of the counts `kernels.chunks.count_chunks` makes with this table. A scheme that was
-            recognised and not given is part of the names, so that batches of two schemes are not added up.
+        outside: the id of tag O, -1 if it is not among the tags.
+        columns: names of the counts `kernels.chunks.count_chunks` makes with this table.
+        recognised: the scheme, if it was recognised in the data and not given.
     """
 
     tags: tuple[str, ...]
     type_names: tuple[str, ...]
     types: NDArray[np.int64]
     actions: NDArray[np.uint8]
-    strict: bool
+    outside: int
     columns: tuple[str, ...]
+    recognised: Scheme | None = None
 
 
 @lru_cache(maxsize=64)
@@ -125,7 +126,7 @@ def tag_table(tags: tuple[str, ...], *, scheme: Scheme | None, suffix: bool) -> 
         type_names=tuple(named),
         types=np.array([named.get(kind, 0) for _, kind in split], dtype=np.int64),
         actions=_loose(letters, alike) if scheme is None else _strict(letters, alike, _GRAMMARS[scheme]),
-        strict=scheme is not None,
+        outside=tags.index("O") if "O" in tags else -1,
         columns=columns_of(tuple(named)),
     )
 
@@ -191,7 +192,8 @@ def _loose(letters: NDArray[np.str_], alike: NDArray[np.bool_]) -> NDArray[np.ui
     ends = np.isin(first, ["E", "S"]) | (np.isin(first, ["B", "I"]) & np.isin(second, ["B", "S", "O"]))
     ends |= (first != "O") & ~alike
     starts = np.isin(second, ["B", "S"]) | (np.isin(first, ["E", "S", "O"]) & np.isin(second, ["E", "I"]))
-    starts |= (second != "O") & ~alike
+    # Not conlleval's: a letter unknown to it never starts a chunk after O, but ends one that never started.
+    starts |= (second != "O") & (~alike | (first == "O"))
     return (END * ends + START * starts).astype(np.uint8)
 
 

@@ -60,10 +60,10 @@ class AdditiveFunction:
             _named(self.name, _call(self, [row[0]], [row[1]] if len(row) > 1 else None))
             for row in zip(*(_walk(column) for column in columns), strict=True)
         ]
-        names = tuple(dict.fromkeys(name for result in results for name in result))
+        names = tuple(results[0]) if results else ()
         values = np.ones((len(results), 1 + len(names)))
         for index, result in enumerate(results):
-            if len(result) != len(names) or not all(map(is_number, result.values())):
+            if set(result) != set(names) or not all(map(is_number, result.values())):
                 raise ArgumentError(
                     f"{self.name}: row {index} gave {result!r}; an additive function returns the same "
                     "numbers for every row"

@@ -239,10 +239,17 @@ def _columns(statistic: object, predictions: Any, references: Any) -> tuple[Any,
     return mine, theirs
 
 
+def settings_of(statistic: Any) -> list[str]:
+    """Return the names of a statistic's settings; a function's keywords are its own affair."""
+    if isinstance(statistic, CollectedFunction | AdditiveFunction):
+        return []
+    return [field.name for field in dataclasses.fields(statistic) if field.init and field.name != "name"]
+
+
 def _changed(statistic: Any, settings: dict[str, Any]) -> Any:
-    known = [field.name for field in dataclasses.fields(statistic) if field.init]
     if isinstance(statistic, CollectedFunction | AdditiveFunction):
         return statistic.with_keywords(settings)
+    known = settings_of(statistic)
     for key in settings:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)

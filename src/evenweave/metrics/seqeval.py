@@ -5,7 +5,7 @@ Tjong Kim Sang and Buchholz 2000, "Introduction to the CoNLL-2000 Shared Task: C
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,15 +16,21 @@ from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels import chunks as kernel
 from evenweave.metrics.base import Rows
 from evenweave.metrics.entities_input import TagRows, tag_rows
-from evenweave.metrics.entities_scores import Average, result_of, zero_value
+from evenweave.metrics.entities_scores import Average, columns_of, result_of, zero_value
+from evenweave.metrics.entities_spans import Span, are_spans, read_spans, spans_of_tags
 from evenweave.metrics.entities_tags import Scheme, TagTable, check_scheme, detect_scheme, tag_table
 
 Mode = Literal["strict"]
+
+# A scheme that was recognised and not given is a column too: batches of two schemes must not be added up.
+_SCHEME = "scheme:"
 
 
 @dataclass(frozen=True)
 class Seqeval:
     """Entity scores of tagged rows; the fields are `load("seqeval")`'s settings.
+
+    A row is a list of tags, a row of label ids, or a list of spans (start, end, type), which may overlap.
 
     Attributes:
         mode: None for conlleval's rules; "strict" counts only entities spelt as the scheme demands.
@@ -74,17 +80,36 @@ class Seqeval:
 
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return int64 `[n, 2 + 3 T]`: tags, equal tags; of each type entities in both, gold, predicted."""
+        if are_spans(predictions, references):
+            return _span_rows(*self.spans(predictions, references))
         data, table = self._read(predictions, references)
-        return Rows(*self._counts(data, table, len(data.offsets) - 1))
+        rows = len(data.offsets) - 1
+        names, counts = self._counts(data, table, rows)
+        if table.recognised:
+            names = (*names, _SCHEME + table.recognised)
+            counts = np.hstack([counts, np.ones((rows, 1), dtype=np.int64)])
+        return Rows(names, counts)
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return `rows(...).totals()` without the rows."""
+        if are_spans(predictions, references):
+            return self.rows(predictions, references).totals()
         data, table = self._read(predictions, references)
         names, counts = self._counts(data, table, 1)
-        return dict(zip(names, counts[0].tolist(), strict=True))
+        totals = dict(zip(names, counts[0].tolist(), strict=True))
+        if table.recognised:
+            totals[_SCHEME + table.recognised] = len(data.offsets) - 1
+        return totals
 
     def score(self, totals: dict[str, float]) -> dict[str, Any]:
-        """Return evaluate's result: per type precision, recall, f1, number, and the four `overall_*`."""
+        """Return evaluate's result: per type precision, recall, f1, number, and the four `overall_*`.
+
+        Raises:
+            DataError: batches were recognised as of different schemes.
+        """
+        schemes = [name.removeprefix(_SCHEME) for name in totals if name.startswith(_SCHEME)]
+        if len(schemes) > 1:
+            raise DataError(f"references: batches look like {' and '.join(sorted(schemes))}; give scheme=")
         return result_of(totals, average=self.average, zero=zero_value(self.zero_division))
 
     def score_many(self, totals: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -99,15 +124,22 @@ class Seqeval:
 
     def table_of(self, data: TagRows) -> TagTable:
         """Return what these rows' tags mean under this mode and scheme."""
-        scheme = self.scheme
-        if self.mode == "strict" and scheme is None:
-            used = np.unique(data.gold[data.gold != self.ignore_index])
-            scheme = (
-                detect_scheme([data.tags[index] for index in used], suffix=self.suffix)
-                if len(used)
-                else "IOB2"
-            )
-        return tag_table(data.tags, scheme=scheme, suffix=self.suffix)
+        if self.mode is None or self.scheme is not None:
+            return tag_table(data.tags, scheme=self.scheme, suffix=self.suffix)
+        used = np.unique(data.gold[data.gold != self.ignore_index])
+        if len(used) == 0:  # rows without tokens fit every scheme
+            return tag_table(data.tags, scheme="IOB2", suffix=self.suffix)
+        scheme = detect_scheme([data.tags[index] for index in used], suffix=self.suffix)
+        return replace(tag_table(data.tags, scheme=scheme, suffix=self.suffix), recognised=scheme)
+
+    def spans(self, predictions: Any, references: Any) -> tuple[list[list[Span]], list[list[Span]]]:
+        """Return the gold and the predicted entities of each row, sorted, from tags, ids or spans."""
+        if are_spans(predictions, references):
+            gold = read_spans(references, argument="references")
+            return gold, read_spans(predictions, argument="predictions")
+        data, table = self._read(predictions, references)
+        self._counts(data, table, 1)  # finds ids that are no label
+        return spans_of_tags(data, table, ignored=self.ignore_index)
 
     def _read(self, predictions: Any, references: Any) -> tuple[TagRows, TagTable]:
         data = tag_rows(predictions, references, label_names=self.label_names)
@@ -121,13 +153,28 @@ class Seqeval:
             data.offsets,
             table.actions,
             table.types,
+            table.outside,
             self.ignore_index,
-            table.strict,
             counts,
         )
         if wrong >= 0:
             raise _bad_id(data, int(wrong))
         return table.columns, counts
+
+
+def _span_rows(gold: list[list[Span]], predicted: list[list[Span]]) -> Rows:
+    kinds = sorted({span.type for row in (*gold, *predicted) for span in row})
+    place = {kind: kernel.PER_TYPE * index for index, kind in enumerate(kinds)}
+    values = np.zeros((len(gold), kernel.PER_TYPE * len(kinds)), dtype=np.int64)
+    for row, (left, right) in enumerate(zip(gold, predicted, strict=True)):
+        for part, spans in (
+            (kernel.BOTH, set(left) & set(right)),
+            (kernel.GOLD, left),
+            (kernel.PREDICTED, right),
+        ):
+            for span in spans:
+                values[row, place[span.type] + part] += 1
+    return Rows(columns_of(tuple(kinds))[kernel.FIRST_TYPE :], values)
 
 
 def _bad_id(data: TagRows, place: int) -> DataError:

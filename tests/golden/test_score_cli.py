@@ -1,0 +1,135 @@
+"""`evenweave score` on the real files: the published figures, and one line for every bad file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from evenweave.cli import app
+from evenweave.errors import EvenweaveError
+
+WNUT = {
+    "arcada": 39.98,
+    "drexel_cci": 26.30,
+    "flytxt": 38.35,
+    "mic-cis.txt": 37.06,
+    "sjtu_adapt.txt": 40.42,
+    "spinningbytes.txt": 40.78,
+    "uh_ritual": 41.86,
+}
+
+
+def score(*arguments):
+    result = CliRunner().invoke(app, ["score", *map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_conlleval_sample(shared_data):
+    for name, flags in (("ground_truth.txt", []), ("ground_truth_inv.txt", ["--suffix"])):
+        found = json.loads(score("seqeval", shared_data / "seqeval_fixtures" / name, *flags, "--json"))
+        scores = found["systems"][name]
+        percent = [
+            round(100 * scores[f"overall_{key}"], 2) for key in ("accuracy", "precision", "recall", "f1")
+        ]
+        assert percent == [84.08, 68.83, 80.83, 74.35]
+        assert sum(part["number"] for part in scores.values() if isinstance(part, dict)) == 459
+        assert found["signature"].startswith("seqeval|mode:default")
+
+
+def test_the_seven_submissions_to_wnut17(shared_data):
+    wnut = shared_data / "wnut17"
+    files = [wnut / "submissions" / name for name in WNUT]
+    found = json.loads(
+        score("seqeval", "--gold", wnut / "emerging.test.annotated", *files, "--compare", "--json")
+    )
+    f1 = {name: round(100 * scores["overall_f1"], 2) for name, scores in found["systems"].items()}
+    assert f1 == WNUT
+    tests = found["comparison"]["systems"]
+    assert tests["drexel_cci"]["overall_f1"]["p_value"] < 0.01
+    assert tests["spinningbytes.txt"]["overall_f1"]["p_value"] > 0.05
+
+
+def test_published_bleu_of_wmt17(shared_data):
+    wmt = shared_data / "wmt17_en_de"
+    systems = sorted((wmt / "systems").glob("*uedin*")) + sorted((wmt / "systems").glob("*online-A*"))
+    found = json.loads(score("sacrebleu", "--ref", wmt / "newstest2017.ref.de", *systems, "--json"))
+    assert [round(result["score"], 2) for result in found["systems"].values()] == [28.30, 20.80]
+
+
+def test_a_table_has_a_row_a_system_intervals_and_significance(tmp_path):
+    gold, good, bad = tmp_path / "gold", tmp_path / "good", tmp_path / "bad"
+    gold.write_text("a B-X\nb O\n\n" * 30)
+    good.write_text("a B-X\nb O\n\n" * 30)
+    bad.write_text("a O\nb O\n\n" * 15 + "a B-X\nb B-X\n\n" * 15)
+    shown = score("seqeval", "--gold", gold, "--pred", good, "--pred", bad, "--confidence", 0.9, "--compare")
+    assert "100.00" in shown
+    assert "[100.00" in shown
+    assert "p 0.00" in shown
+    assert "seqeval|mode:default" in shown
+    single = score("seqeval", "--gold", gold, "--pred", bad)
+    assert "type" in single
+
+
+def test_text_metrics_share_the_options(tmp_path):
+    ref, hyp = tmp_path / "ref", tmp_path / "hyp"
+    ref.write_text("the Cat sat on the mat\nhello there\n")
+    hyp.write_text("the cat sat on a mat\nhello there\n")
+    for arguments in (
+        ["bleu", "--tokenize", "char", "--lowercase", "--smooth", "exp"],
+        ["sacrebleu", "--tokenize", "intl", "--max-order", "2", "--confidence", "0.9"],
+        ["rouge", "--rouge-types", "rouge1,rougeSU4", "--stemmer"],
+    ):
+        found = json.loads(score(*arguments, "--ref", ref, "--ref", ref, hyp, "--json"))
+        assert found["systems"]["hyp"]
+        assert found["signature"].startswith(arguments[0])
+        assert "hyp" in score(*arguments, "--ref", ref, hyp)
+
+
+def test_bad_files_are_one_line_with_file_and_line(tmp_path):
+    gold, short, latin, empty, bare = (
+        tmp_path / name for name in ("gold", "short", "latin", "empty", "bare")
+    )
+    gold.write_text("a O\nb B-X\n\nc O\n")
+    short.write_text("a O\nb B-X\n\nc O\nd O\n")
+    latin.write_bytes(b"a O\ncaf\xe9 O\n")
+    empty.write_text("\n")
+    bare.write_text("a O\nb\n")
+    for arguments, message in (
+        (["seqeval", "--gold", gold, short], r"short:4: sentence 2, 2 tags; .*gold:4 has 1"),
+        (["seqeval", "--gold", gold, bare], r"bare:2: 1 column in 'b'"),
+        (["seqeval", bare], r"bare:2: 1 column in 'b'"),
+        (["seqeval", "--gold", latin, gold], r"latin:2: byte 0xe9 is not UTF-8"),
+        (["seqeval", empty], "empty: no tags"),
+        (["seqeval", tmp_path / "none"], "none: no such file"),
+        (["seqeval", "--pred", gold], "--pred without --gold"),
+        (["seqeval"], "no file to score"),
+        (["bleu", "--ref", gold, bare], r"bare:2: 2 lines, .*gold has 4"),
+        (["rouge", "--ref", tmp_path / "none", bare], "none: no such file"),
+    ):
+        with pytest.raises(EvenweaveError, match=message) as caught:
+            score(*arguments)
+        assert "\n" not in str(caught.value)
+
+
+def test_help_answers_at_once():
+    spent = []
+    for _ in range(3):
+        before = os.times()
+        shown = subprocess.run(
+            [sys.executable, "-m", "evenweave", "score", "--help"], capture_output=True, text=True, check=True
+        )
+        after = os.times()
+        # Processor time: what the wall shows depends on who else is working.
+        spent.append(
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
+        assert "seqeval" in shown.stdout
+    assert min(spent) < 0.5

@@ -1,0 +1,102 @@
+"""Paired tests against sacrebleu's definitions, computed the long way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sacrebleu.significance as peer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evenweave.errors import ArgumentError
+from evenweave.kernels import resample as kernel
+from evenweave.metrics import Metric, compare, load
+from evenweave.metrics.resample import seed_of
+
+
+def mean(predictions, references):
+    return float(np.mean([abs(p - r) for p, r in zip(predictions, references, strict=True)]))
+
+
+def key(seed, resample):
+    return np.uint64(kernel.resample_key(seed_of(seed), resample))
+
+
+@given(st.integers(2, 40), st.integers(0, 5))
+@settings(max_examples=15)
+def test_p_values_are_sacrebleus_on_the_same_draws(n, seed):
+    random = np.random.default_rng(seed)
+    gold, one, two = (random.integers(0, 3, n).tolist() for _ in range(3))
+    scores = np.array([[p == r for p, r in zip(side, gold, strict=True)] for side in (one, two)]).astype(
+        float
+    )
+    real = abs(scores[0].mean() - scores[1].mean())
+    drawn = np.empty((60, n), dtype=np.int64)
+    heads = np.zeros((60, n), dtype=bool)
+    buffer = np.empty(n + 1, dtype=np.int64)
+    for resample in range(60):
+        kernel.draw_rows(key(seed, resample), 0, n, drawn[resample])
+        heads[resample, buffer[: kernel.toss_rows(key(seed, resample), 0, n, buffer)]] = True
+    means = scores[:, drawn].mean(axis=2)
+    gaps = np.abs(means[1] - means[0])
+    # Rounded, as a tie between a resample and the real difference hangs on the last bit.
+    expected = peer._compute_p_value(np.round(gaps - gaps.mean(), 12), round(real, 12))
+    found = compare("accuracy", gold, one, two, resamples=60, seed=seed)["systems"]["system 2"]["accuracy"]
+    assert abs(found["p_value"] - expected) <= 1 / 61 + 1e-12
+    assert found["mean"] == pytest.approx(means[1].mean())
+    assert found["difference"] == pytest.approx(scores[1].mean() - scores[0].mean())
+    swapped = (
+        np.where(heads, scores[0], scores[1]).mean(axis=1),
+        np.where(heads, scores[1], scores[0]).mean(axis=1),
+    )
+    expected = peer._compute_p_value(np.round(np.abs(swapped[0] - swapped[1]), 12), round(real, 12))
+    found = compare("accuracy", gold, one, two, test="randomisation", resamples=60, seed=seed)
+    assert found["systems"]["system 2"]["accuracy"]["p_value"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("test", ["bootstrap", "randomisation"])
+def test_a_function_and_its_additive_form_agree(test):
+    random = np.random.default_rng(1)
+    gold, one, two = (random.integers(0, 9, 70).tolist() for _ in range(3))
+    found = [
+        compare(
+            Metric.from_function(mean, additive=additive), gold, {"a": one, "b": two}, test=test, resamples=40
+        )
+        for additive in (False, True)
+    ]
+    for name, table in found[0]["systems"].items():
+        for value, other in zip(
+            table["mean"].values(), found[1]["systems"][name]["mean"].values(), strict=True
+        ):
+            assert value == pytest.approx(other)
+
+
+@pytest.mark.parametrize("test", ["bootstrap", "randomisation"])
+def test_equal_systems_are_not_told_apart_and_different_ones_are(test):
+    gold = [["B-X", "O"], ["B-Y", "O"], ["O", "B-X"]] * 40
+    worse = [["B-X", "O"], ["O", "O"], ["O", "B-Y"]] * 40
+    found = compare("seqeval", gold, {"gold": gold, "same": gold, "worse": worse}, test=test, resamples=200)
+    assert found["signature"].startswith("seqeval|mode:default")
+    assert found["systems"]["same"]["overall_f1"]["difference"] == 0.0
+    assert found["systems"]["worse"]["overall_f1"]["p_value"] < 0.01
+    assert "p_value" not in found["systems"]["gold"]["overall_f1"]
+    assert found["systems"]["worse"]["Y.recall"]["score"] == 0.0
+
+
+def test_every_metric_can_be_compared():
+    hypotheses, other = ["the cat sat", "a dog", "birds fly high"], ["the cat", "the dog", "birds fly"]
+    references = ["the cat sat down", "the dog", "birds fly high"]
+    for metric in ("bleu", "sacrebleu", "rouge", load("exact_match")):
+        found = compare(metric, iter(references), hypotheses, other, resamples=20)
+        assert any("interval" in entry for entry in found["systems"]["system 1"].values())
+
+
+def test_what_cannot_be_compared():
+    with pytest.raises(ArgumentError, match="two or more"):
+        compare("accuracy", [1], [1])
+    with pytest.raises(ArgumentError, match="2 rows for 1 predictions"):
+        compare("accuracy", [1, 0], [1, 0], [1])
+    with pytest.raises(ArgumentError, match="test: 't'"):
+        compare("accuracy", [1, 0], [1, 0], [1, 0], test="t")
+    with pytest.raises(ArgumentError, match="resamples: 0"):
+        compare("accuracy", [1, 0], [1, 0], [1, 0], resamples=0)
