@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from evenweave.errors import ArgumentError
@@ -34,7 +36,8 @@ class TrainerCallback:
     Every event is called as `on_<event>(args, state, control, **kwargs)` with `model`, `optimizer`,
     `lr_scheduler`, `processing_class`, `train_dataset` and `eval_dataset` among the keywords, and `metrics`
     or `logs` where there are some. Set flags of `control` to steer the loop. A callback with
-    `state_dict()` and `load_state_dict(values)` (JSON values) goes through checkpoints.
+    `state_dict()` and `load_state_dict(values)` (JSON values), or transformers' `state()`, goes through
+    checkpoints.
     """
 
 
@@ -50,24 +53,34 @@ class Events:
         for callback in self.callbacks:
             handler = getattr(callback, event, None)
             if handler is not None:
-                handler(args, state, control, **self.subjects, **more)
+                answer = handler(args, state, control, **self.subjects, **more)
+                if isinstance(answer, TrainerControl) and answer is not control:
+                    vars(control).update(vars(answer))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of callbacks that have one, by class name and place."""
-        return {key: callback.state_dict() for key, callback in self._stateful()}
+        return {key: read() for key, read, _ in self._stateful()}
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
         """Restore what `state_dict` gave; callbacks that were not there then start afresh."""
-        for key, callback in self._stateful():
+        for key, _, write in self._stateful():
             if key in values:
-                callback.load_state_dict(values[key])
+                write(values[key])
 
-    def _stateful(self) -> list[tuple[str, Any]]:
-        return [
-            (f"{type(callback).__name__}-{place}", callback)
-            for place, callback in enumerate(self.callbacks)
-            if hasattr(callback, "state_dict") and hasattr(callback, "load_state_dict")
-        ]
+    def _stateful(self) -> list[tuple[str, Callable[[], Any], Callable[[Any], None]]]:
+        found: list[tuple[str, Callable[[], Any], Callable[[Any], None]]] = []
+        for place, callback in enumerate(self.callbacks):
+            key = f"{type(callback).__name__}-{place}"
+            if hasattr(callback, "state_dict") and hasattr(callback, "load_state_dict"):
+                found.append((key, callback.state_dict, callback.load_state_dict))
+            elif hasattr(callback, "state"):  # transformers' ExportableState
+                found.append((key, partial(_exported, callback), vars(callback).update))
+        return found
+
+
+def _exported(callback: Any) -> dict[str, Any]:
+    attributes: dict[str, Any] = callback.state()["attributes"]
+    return attributes
 
 
 class DefaultFlow(TrainerCallback):

@@ -2,8 +2,8 @@
 
 `checkpoint-N/` is written aside as `.checkpoint-N.partial`, every file flushed to disk, listed in
 `manifest.json` with size and SHA-256, and renamed. A kill at any instant leaves the earlier checkpoints
-untouched and at most a `.partial` directory, which the next save or resume clears away. Weights, optimizer
-and random states are safetensors, the rest JSON; nothing is pickled or unpickled.
+untouched and at most a directory whose name begins with a dot, which the next save or resume clears away.
+Weights, optimizer and random states are safetensors, the rest JSON; nothing is pickled or unpickled.
 """
 
 from __future__ import annotations
@@ -11,17 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from evenweave.errors import CheckpointError
 
@@ -38,20 +35,19 @@ def write_checkpoint(output_dir: Path, step: int, write: Callable[[Path], None])
     """
     final = output_dir / f"checkpoint-{step}"
     try:
-        output_dir.mkdir(parents=True, exist_ok=True)
+        _make(output_dir)
         clear_partial(output_dir)
         partial = output_dir / f".checkpoint-{step}.partial"
         partial.mkdir()
         write(partial)
-        _write_manifest(partial)
-        replaced = final.exists()
-        doomed = _doomed(final)
-        if replaced:
-            final.rename(doomed)
+        _write_manifest(partial, _next_sequence(output_dir))
+        replaced = _replaced(final)
+        if final.exists():
+            # A kill between these two renames leaves the old one under another name; see clear_partial.
+            final.rename(replaced)
         partial.rename(final)
         _sync(output_dir)
-        if replaced:
-            shutil.rmtree(doomed)
+        shutil.rmtree(replaced, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         clear_partial(output_dir)
         kept = complete_checkpoints(output_dir)
@@ -99,8 +95,14 @@ def verify(checkpoint: Path) -> None:
 
 
 def last_usable(output_dir: Path) -> Path | None:
-    """Return the newest checkpoint that verifies; each one passed over is logged with its reason."""
-    for checkpoint in reversed(complete_checkpoints(output_dir)):
+    """Return the checkpoint written last among those that verify; each passed over is logged with its reason.
+
+    Written last, not highest: a run started afresh in a used directory goes on from its own checkpoints.
+    """
+    for folder in output_dir.glob("checkpoint-*"):
+        if _NAME.fullmatch(folder.name) and not (folder / MANIFEST).is_file():
+            log.warning("passing over %s: no %s; not a complete checkpoint", folder, MANIFEST)
+    for checkpoint in sorted(complete_checkpoints(output_dir), key=_sequence, reverse=True):
         try:
             verify(checkpoint)
         except CheckpointError as error:
@@ -112,28 +114,37 @@ def last_usable(output_dir: Path) -> Path | None:
 
 def remove_checkpoint(checkpoint: Path) -> None:
     """Delete a checkpoint; a kill half way leaves no directory that looks like one."""
-    doomed = _doomed(checkpoint)
-    if doomed.exists():
-        shutil.rmtree(doomed)
+    doomed = checkpoint.with_name(f".{checkpoint.name}.deleted")
+    shutil.rmtree(doomed, ignore_errors=True)
     checkpoint.rename(doomed)
+    _sync(doomed.parent)
     shutil.rmtree(doomed)
 
 
 def clear_partial(output_dir: Path) -> None:
-    """Remove what a killed save or delete left behind."""
-    for leftover in output_dir.glob(".checkpoint-*.partial*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    """Remove what a killed save or delete left behind, and put back what it was about to replace."""
+    for replaced in output_dir.glob(".checkpoint-*.replaced"):
+        final = output_dir / replaced.name[1:].removesuffix(".replaced")
+        if final.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+        else:
+            replaced.rename(final)
+    for kind in ("partial", "deleted"):
+        for leftover in output_dir.glob(f".checkpoint-*.{kind}"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_aside(output_dir: Path, write: Callable[[Path], None]) -> None:
     """Write files through `write(folder)` and move them into `output_dir` only once all are complete.
+
+    Each file appears whole; what else is in `output_dir` stays.
 
     Raises:
         CheckpointError: the disk is full or not writable; what was in `output_dir` is as it was.
     """
     partial = output_dir / ".save.partial"
     try:
-        output_dir.mkdir(parents=True, exist_ok=True)
+        _make(output_dir)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         write(partial)
@@ -152,53 +163,42 @@ def write_aside(output_dir: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def save_optimizer(optimizer: torch.optim.Optimizer, folder: Path) -> None:
-    """Write the state as `optimizer.safetensors` (tensors) and `optimizer.json` (numbers)."""
-    state = optimizer.state_dict()
-    tensors: dict[str, Tensor] = {}
-    numbers: dict[str, dict[str, Any]] = {}
-    for index, values in state["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"{index}.{name}"] = value.detach().cpu().contiguous()
-            else:
-                numbers.setdefault(str(index), {})[name] = value
-    save_file(tensors, folder / "optimizer.safetensors")
-    groups = [
-        {k: v for k, v in group.items() if not isinstance(v, Tensor)} for group in state["param_groups"]
-    ]
-    text = json.dumps({"state": numbers, "param_groups": groups}, indent=1)
-    (folder / "optimizer.json").write_text(text + "\n", encoding="utf-8")
+def _replaced(checkpoint: Path) -> Path:
+    return checkpoint.with_name(f".{checkpoint.name}.replaced")
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, folder: Path) -> None:
-    """Restore what `save_optimizer` wrote."""
-    read = json.loads((folder / "optimizer.json").read_text(encoding="utf-8"))
-    state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in read["state"].items()}
-    for key, tensor in load_file(folder / "optimizer.safetensors").items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = tensor
-    groups = [
-        {**group, "betas": tuple(group["betas"])} if "betas" in group else group
-        for group in read["param_groups"]
-    ]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync(folder.parent)
 
 
-def _doomed(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f".{checkpoint.name}.partial-deleted")
-
-
-def _write_manifest(folder: Path) -> None:
+def _write_manifest(folder: Path, sequence: int) -> None:
     files = {}
     for path in _files(folder):
         _sync(path)
         name = path.relative_to(folder).as_posix()
         files[name] = {"size": path.stat().st_size, "sha256": _digest(path)}
+    values = {"version": 1, "sequence": sequence, "files": files}
     manifest = folder / MANIFEST
-    manifest.write_text(json.dumps({"version": 1, "files": files}, indent=1) + "\n", encoding="utf-8")
+    manifest.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     _sync(manifest)
+    for inner in (path for path in folder.rglob("*") if path.is_dir()):
+        _sync(inner)
     _sync(folder)
+
+
+def _sequence(checkpoint: Path) -> float:
+    """The how-manieth checkpoint written into its directory this is; where that is damaged, infinite."""
+    try:
+        return int(json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))["sequence"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return math.inf
+
+
+def _next_sequence(output_dir: Path) -> int:
+    known = map(_sequence, complete_checkpoints(output_dir))
+    return 1 + max((int(number) for number in known if number < math.inf), default=0)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -211,6 +211,8 @@ def _digest(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no directories; its renames are journaled
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

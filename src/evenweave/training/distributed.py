@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, gather_object
 from torch import Tensor, nn
+
+from evenweave.errors import EvenweaveError
+from evenweave.training.sharding import shard
+
+T = TypeVar("T")
 
 
 class Ranks:
@@ -18,16 +25,12 @@ class Ranks:
     Started by `torchrun`, accelerate reads the environment (gloo on CPU, NCCL on GPU).
     """
 
-    def __init__(self, *, use_cpu: bool, fsdp: bool = False) -> None:
+    def __init__(self, *, use_cpu: bool, fsdp: bool = False, find_unused: bool = True) -> None:
         # A second run in this process may choose another device.
         AcceleratorState._reset_state(reset_partial_state=False)
-        plugin = None
-        if fsdp:
-            from accelerate import FullyShardedDataParallelPlugin
-
-            plugin = FullyShardedDataParallelPlugin(fsdp_version=2)
-        self.accelerator = Accelerator(cpu=use_cpu, fsdp_plugin=plugin)
-        self.sharded = fsdp
+        unused = DistributedDataParallelKwargs(find_unused_parameters=find_unused)
+        self.accelerator = Accelerator(cpu=use_cpu, kwargs_handlers=[unused])
+        self.sharded = fsdp and self.world > 1
 
     @property
     def device(self) -> torch.device:
@@ -52,12 +55,16 @@ class Ranks:
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """Return the model on this rank's device, its gradients averaged over ranks."""
+        if self.sharded:
+            return shard(model.to(self.device), device=self.device, world=self.world)
+        # Said by torch where every parameter had its gradient, as is usual.
+        warnings.filterwarnings("ignore", "find_unused_parameters=True was specified", UserWarning)
         wrapped: nn.Module = self.accelerator.prepare_model(model)
         return wrapped
 
     def last_only(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
         """Exchange gradients in the last micro-batch of a step alone."""
-        if last or self.world == 1:
+        if last or self.world == 1 or self.sharded:
             return nullcontext()
         context: AbstractContextManager[Any] = self.accelerator.no_sync(model)
         return context
@@ -75,6 +82,22 @@ class Ranks:
             return values
         joined: list[Any] = gather_object(values)
         return joined
+
+    def first(self, make: Callable[[], T]) -> T:
+        """Return what `make()` gives on the first rank; an error of ours is raised on every rank."""
+        if self.world == 1:
+            return make()
+        made: list[Any] = [None, None]
+        if self.is_main:
+            try:
+                made[0] = make()
+            except EvenweaveError as error:
+                made[1] = error
+        broadcast_object_list(made)
+        if made[1] is not None:
+            raise made[1]
+        result: T = made[0]
+        return result
 
     def wait(self) -> None:
         """Wait until every rank is here."""

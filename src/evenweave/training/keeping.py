@@ -13,17 +13,37 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from evenweave.errors import CheckpointError
 from evenweave.training import checkpoint as checkpoints
+from evenweave.training.feed import Feed
 from evenweave.training.loop import Run
+from evenweave.training.optimizer_state import (
+    OptimizerState,
+    load_optimizer,
+    optimizer_state,
+    save_optimizer,
+)
 from evenweave.training.randomness import RandomState, load_random_state, random_state, save_random_state
 from evenweave.training.saving import write_model
+from evenweave.training.sharding import weights
 from evenweave.training.state import TrainerState
 
 log = logging.getLogger("evenweave")
+
+# What must be as it was for a resumed run to end like one that never stopped.
+EXACT = (
+    "rows", "ranks", "seed", "data_seed", "per_device_train_batch_size", "gradient_accumulation_steps",
+    "max_tokens_per_batch", "train_sampling_strategy", "dataloader_drop_last", "num_train_epochs",
+    "max_steps", "learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim",
+    "optim_args", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
+    "label_smoothing_factor", "class_weights", "bf16",
+)  # fmt: skip
 
 
 def save(run: Run, tokenizer: Any) -> Path:
@@ -38,13 +58,15 @@ def save(run: Run, tokenizer: Any) -> Path:
         run.state.best_model_checkpoint = str(final)
     if str(final) not in run.state.saved_checkpoints:
         run.state.saved_checkpoints.append(str(final))
-    every_rng = run.ranks.gather([random_state()])
-    if run.ranks.is_main:
+    taken = Taken(weights(run.model), optimizer_state(run.optimizer), run.ranks.gather([random_state()]))
+
+    def write() -> None:
         checkpoints.write_checkpoint(
-            output, run.state.global_step, lambda folder: _write(run, tokenizer, every_rng, folder)
+            output, run.state.global_step, lambda folder: _write(run, tokenizer, taken, folder)
         )
         _rotate(run)
-    run.ranks.wait()
+
+    run.ranks.first(write)
     return final
 
 
@@ -56,8 +78,9 @@ def resume(run: Run, folder: Path) -> None:
     """
     if not (folder / "run_state.json").is_file():
         raise CheckpointError(f"{folder}: was saved with save_only_model, so training cannot go on from it")
-    checkpoints.load_optimizer(run.optimizer, folder)
+    load_optimizer(run.optimizer, folder)
     values = json.loads((folder / "run_state.json").read_text(encoding="utf-8"))
+    _say_what_changed(run, folder, values)
     run.schedule.load_state_dict(values["schedule"])
     run.events.load_state_dict(values["callbacks"])
     load_random_state(folder, rank=run.ranks.rank)
@@ -73,6 +96,20 @@ def read_state(folder: Path) -> TrainerState:
         return TrainerState.from_dict(json.loads((folder / "trainer_state.json").read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder}: trainer_state.json cannot be read ({error})") from error
+
+
+def at_home(state: TrainerState, folder: Path, output_dir: Path) -> None:
+    """Let a state read from `folder` name checkpoints where they are now: a run may go on elsewhere."""
+    names = [Path(path).name for path in state.saved_checkpoints]
+    state.saved_checkpoints = [str(output_dir / name) for name in names if (output_dir / name).is_dir()]
+    if state.best_model_checkpoint is None:
+        return
+    best = Path(state.best_model_checkpoint).name
+    found = next((home / best for home in (output_dir, folder.parent) if (home / best).is_dir()), None)
+    if found is None:
+        log.warning("the best checkpoint so far, %s, is gone; the best is sought from here on", best)
+        state.best_metric = state.best_global_step = None
+    state.best_model_checkpoint = None if found is None else str(found)
 
 
 def to_resume(output_dir: Path, asked: str | bool | None) -> Path | None:
@@ -93,18 +130,50 @@ def to_resume(output_dir: Path, asked: str | bool | None) -> Path | None:
     return found
 
 
-def _write(run: Run, tokenizer: Any, every_rng: list[RandomState], folder: Path) -> None:
-    write_model(run.model, tokenizer, folder)
+@dataclass(frozen=True)
+class Taken:
+    """What only all ranks together can tell; `weights` is None where the model itself has them whole."""
+
+    weights: dict[str, Tensor] | None
+    optimizer: OptimizerState
+    random: list[RandomState]
+
+
+def _write(run: Run, tokenizer: Any, taken: Taken, folder: Path) -> None:
+    write_model(run.model, tokenizer, folder, weights=taken.weights)
     run.args.to_json(folder / "training_args.json")
     run.state.to_json(folder / "trainer_state.json")
     if run.args.save_only_model:
         return
-    checkpoints.save_optimizer(run.optimizer, folder)
+    save_optimizer(taken.optimizer, folder)
     schedule = {key: value for key, value in run.schedule.state_dict().items() if _is_plain(value)}
-    values = {"schedule": schedule, "callbacks": run.events.state_dict()}
+    values = {"schedule": schedule, "callbacks": run.events.state_dict(), "ranks": run.ranks.world}
+    values["rows"] = _rows(run)
     (folder / "run_state.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    for rank, rng in enumerate(every_rng):
+    for rank, rng in enumerate(taken.random):
         save_random_state(rng, folder, rank=rank)
+
+
+def _rows(run: Run) -> int | None:
+    return len(run.feed.dataset) if isinstance(run.feed, Feed) else None
+
+
+def _say_what_changed(run: Run, folder: Path, values: dict[str, Any]) -> None:
+    """Warn where the run goes on otherwise than it would have gone without a stop."""
+    now = json.loads(json.dumps(run.args.to_dict()))
+    before = {"ranks": values.get("ranks"), "rows": values.get("rows")}
+    before |= json.loads((folder / "training_args.json").read_text(encoding="utf-8"))
+    now |= {"ranks": run.ranks.world, "rows": _rows(run)}
+    changed = [
+        f"{name} {now[name]!r} (was {before[name]!r})"
+        for name in EXACT
+        if name in before and before[name] != now[name]
+    ]
+    if changed:
+        log.warning(
+            "this run goes on otherwise than it began, with %s; learning rate and optimizer stay as saved",
+            ", ".join(changed),
+        )
 
 
 def _is_plain(value: Any) -> bool:

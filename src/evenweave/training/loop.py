@@ -6,24 +6,36 @@ backward on (loss sum / that count), clip, step. Everything else that happens is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from evenweave.errors import TrainingError
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import Events
 from evenweave.training.distributed import Ranks
 from evenweave.training.feed import Feed, MicroBatch, StreamFeed
 from evenweave.training.forward import Forward
+from evenweave.training.nonfinite import settle, usable
+from evenweave.training.sharding import plain
 from evenweave.training.state import TrainerControl, TrainerState
 
-# Steps between two readings of the losses from a GPU: rare enough to keep it busy, often enough for the bar.
-_SETTLE_EVERY = 16
+# Steps between two readings from a GPU: rare enough to keep it busy, often enough for the bar.
+SETTLE_EVERY = 16
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The loss of a step, still on the device, and the data-set rows it is of."""
+
+    loss: Tensor
+    step: int
+    rows: list[NDArray[np.int64]]
 
 
 @dataclass
@@ -47,9 +59,12 @@ class Run:
     save: Callable[[], None]
     interrupted: Callable[[], bool]
     # Losses of steps since they were last moved to the state; kept on the device, which nothing waits for.
-    pending: list[Tensor] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
     grad_norm: Tensor | None = None
     flops_per_token: int = 0
+    rows_trained: int = 0
+    # Over several ranks: how many were asked to stop, learned with the step's label count.
+    asked: Tensor | None = None
 
     def tell(self, event: str, **more: Any) -> None:
         """Call an event on every callback."""
@@ -66,7 +81,10 @@ def train(run: Run) -> None:
     state, control = run.state, run.control
     run.tell("on_train_begin")
     run.wrapped.train()
-    while state.epoch_index < run.epochs and not control.should_training_stop:
+    if run.args.eval_on_start and state.global_step == 0:
+        run.evaluate()
+    unfinished = state.global_step < state.max_steps  # not so where a finished run is resumed
+    while unfinished and state.epoch_index < run.epochs and not control.should_training_stop:
         run.tell("on_epoch_begin")
         steps = _steps_per_epoch(run)
         for micro_batches in run.feed.epoch(state.epoch_index, start=state.epoch_step):
@@ -101,7 +119,9 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     args, forward = run.args, run.forward
     parts = [(forward.count(micro.batch), micro) for micro in micro_batches if len(micro.rows)]
     own = sum((count for count, _ in parts), torch.zeros((), dtype=torch.float64))
-    total = run.ranks.sum(own).clamp(min=1e-12) if run.ranks.world > 1 else own.clamp(min=1e-12)
+    if run.ranks.world > 1:
+        own, run.asked = run.ranks.sum(torch.stack([own, own.new_tensor(float(run.interrupted()))]))
+    total = own.clamp(min=1e-12)
     loss_sum = torch.zeros((), dtype=torch.float64, device=forward.device)
     for place, micro in enumerate(micro_batches):
         last = place == len(micro_batches) - 1
@@ -117,14 +137,16 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     _count_tokens(run, micro_batches)
     loss = run.ranks.sum(loss_sum) / total.to(loss_sum.device)
     if args.max_grad_norm:
-        run.grad_norm = nn.utils.clip_grad_norm_(run.wrapped.parameters(), args.max_grad_norm)
-    if _usable(run, loss, micro_batches):
+        run.grad_norm = plain(nn.utils.clip_grad_norm_(run.wrapped.parameters(), args.max_grad_norm))
+    rows = [micro.rows for micro in micro_batches]
+    if usable(run, loss, rows):
         run.tell("on_pre_optimizer_step")
         run.optimizer.step()
         run.tell("on_optimizer_step")
-        run.schedule.step()
-        run.pending.append(loss)
-        if loss.device.type == "cpu" or len(run.pending) == _SETTLE_EVERY:
+        if not isinstance(run.schedule, ReduceLROnPlateau):  # that one steps with the evaluations
+            run.schedule.step()
+        run.pending.append(Pending(loss, run.state.global_step + 1, rows))
+        if loss.device.type == "cpu" or len(run.pending) == SETTLE_EVERY:
             settle(run)
     run.optimizer.zero_grad(set_to_none=True)
 
@@ -132,6 +154,7 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
 def _count_tokens(run: Run, micro_batches: list[MicroBatch]) -> None:
     """Add the positions computed on this rank, padding included, and their cost as transformers counts it."""
     for micro in micro_batches:
+        run.rows_trained += len(micro.rows)
         ids = micro.batch.get("input_ids")
         if isinstance(ids, Tensor):
             run.state.num_input_tokens_seen += ids.numel()
@@ -152,52 +175,18 @@ def act_on_flags(run: Run) -> None:
     if control.should_save:
         control.should_save = False
         run.save()
-    if run.interrupted():
+    if _asked_to_stop(run):
         settle(run)
         run.save()
         raise KeyboardInterrupt
 
 
-def settle(run: Run) -> None:
-    """Move the pending losses from the device into the state's sums."""
-    if not run.pending:
-        return
-    values = torch.stack(run.pending).tolist()
-    run.pending.clear()
-    state = run.state
-    if not all(map(math.isfinite, values)):
-        raise _not_finite(
-            f"the loss became NaN or infinite in the {len(values)} steps up to {state.global_step}"
-        )
-    for name in ("loss_total", "loss_logged", "loss_evaluated"):
-        total, steps = getattr(state, name)
-        for value in values:
-            total += value
-        setattr(state, name, (total, steps + len(values)))
-
-
-def _usable(run: Run, loss: Tensor, micro_batches: list[MicroBatch]) -> bool:
-    """Whether loss and gradients are finite.
-
-    Asking a GPU would make every step wait for it, so there `settle` asks for many steps at once, unless
-    bad steps are to be skipped.
-    """
-    skip = run.args.on_nonfinite_loss == "skip"
-    if loss.device.type == "cuda" and not skip:
-        return True
-    bad = next((v for v in (loss, run.grad_norm) if v is not None and not math.isfinite(float(v))), None)
-    if bad is None:
-        return True
-    if skip:
-        run.state.skipped_steps += 1
-        return False
-    rows = ", ".join(str(row) for micro in micro_batches for row in micro.rows.tolist())
-    what = "loss" if bad is loss else "gradient norm"
-    raise _not_finite(f"the {what} is {float(bad)} at step {run.state.global_step + 1}, rows {rows}")
-
-
-def _not_finite(said: str) -> TrainingError:
-    return TrainingError(f"{said}; lower learning_rate, look at the data, or set on_nonfinite_loss='skip'")
+def _asked_to_stop(run: Run) -> bool:
+    """Whether to stop, the same answer at the same step on every rank."""
+    if run.asked is None:
+        return run.interrupted()
+    read = run.asked.device.type == "cpu" or run.state.global_step % SETTLE_EVERY == 0
+    return read and bool(run.asked)
 
 
 def _steps_per_epoch(run: Run) -> int | None:

@@ -8,6 +8,8 @@ micro-batch returns (sum, count); the loop divides by the count over all micro-b
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,29 +32,33 @@ class Loss:
             `regression` one label or vector per row; `own` the loss the model returns, taken as a mean.
         label_smoothing: share of the target spread over all classes (Szegedy et al. 2016, section 7).
         class_weights: float `[C]`; the count is then the sum of the weights of the valid labels.
+        function: a loss of the user's, `f(outputs, labels)` a mean over the valid labels, or, like
+            transformers' `compute_loss_func`, `f(outputs, labels, num_items_in_batch)` a sum divided by it.
     """
 
     kind: Kind
     label_smoothing: float = 0.0
     class_weights: Tensor | None = None
+    function: Callable[..., Tensor] | None = None
 
     def count(self, labels: Tensor) -> Tensor:
         """Return what the sum is to be divided by: valid labels, or their weights. A 0-d float64 tensor."""
-        if self.kind in ("regression", "multi_label"):
+        if self.kind in ("regression", "multi_label") or labels.is_floating_point():
             return torch.tensor(float(labels.numel()), dtype=torch.float64, device=labels.device)
         target = labels[..., 1:] if self.kind == "causal" else labels
         valid = target != IGNORED
-        if self.class_weights is None or self.kind == "own":
+        if self.class_weights is None or self.kind == "own" or self.function is not None:
             return valid.sum().double()
         return self.class_weights.to(target.device)[target[valid]].double().sum()
 
     def sum(self, outputs: Any, labels: Tensor) -> Tensor:
         """Return the loss summed over valid labels; 0-d float32, 0 where no label is valid."""
+        if self.function is not None:
+            if "num_items_in_batch" in inspect.signature(self.function).parameters:
+                return self.function(outputs, labels, num_items_in_batch=1)
+            return self._sum_of_mean(self.function(outputs, labels), labels)
         if self.kind == "own":
-            # A mean over this micro-batch times its count is the sum; a mean over nothing is NaN, not 0.
-            count = self.count(labels)
-            loss: Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs[0]
-            return loss * count.to(loss.dtype) if count > 0 else loss.nan_to_num(0.0) * 0.0
+            return self._sum_of_mean(outputs["loss"] if isinstance(outputs, dict) else outputs[0], labels)
         logits = logits_of(outputs)
         if self.kind == "regression":
             return F.mse_loss(logits.float().reshape(-1), labels.float().reshape(-1), reduction="sum")
@@ -68,11 +74,16 @@ class Loss:
         return F.cross_entropy(
             logits.reshape(-1, logits.shape[-1]).float(),
             labels.reshape(-1),
-            weight=self.class_weights,
+            weight=None if self.class_weights is None else self.class_weights.to(logits.device),
             ignore_index=IGNORED,
             reduction="sum",
             label_smoothing=self.label_smoothing,
         )
+
+    def _sum_of_mean(self, mean: Tensor, labels: Tensor) -> Tensor:
+        """A mean over this micro-batch times its count is the sum; a mean over nothing is NaN, not 0."""
+        count = self.count(labels)
+        return mean * count.to(mean.dtype) if count > 0 else mean.nan_to_num(0.0) * 0.0
 
 
 def logits_of(outputs: Any) -> Tensor:
@@ -104,9 +115,9 @@ def kind_of(model: nn.Module) -> Kind:
         if problem == "multi_label_classification":
             return "multi_label"
         return "regression" if problem == "regression" or base.config.num_labels == 1 else "classes"
-    if name.endswith(
-        ("ForTokenClassification", "ForMaskedLM", "ForConditionalGeneration", "ForMultipleChoice")
-    ):
+    if name.endswith("ForConditionalGeneration"):  # some of them have no encoder
+        return "tokens" if base.config.is_encoder_decoder else "causal"
+    if name.endswith(("ForTokenClassification", "ForMaskedLM", "ForMultipleChoice")):
         return "tokens"
     if name.endswith(("ForCausalLM", "LMHeadModel")):
         return "causal"

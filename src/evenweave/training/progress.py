@@ -96,6 +96,10 @@ class ProgressCallback(TrainerCallback):
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         """Close the bar."""
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the terminal; safe at any time."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -23,6 +23,7 @@ from evenweave.rng import permutation
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.models import tagger_to_train
 from evenweave.training.names import resolve
+from evenweave.training.randomness import seed_everything
 from evenweave.training.scratch import scratch_model, train_word_piece
 from evenweave.training.state import TrainOutput
 from evenweave.training.trainer import Trainer
@@ -102,6 +103,7 @@ def train_tagger(
     splits = dict(data) if isinstance(data, Mapping) else dict(load_dataset(data))
     names = names_of(splits, label_column)
     splits = with_validation(splits, seed=args.seed)
+    seed_everything(args.seed)  # the new head's weights, and a whole new encoder's
     tagger, tokenizer, described = _encoder(model, splits["train"], names)
     log.info("encoder    %s", described)
     length = max_length or min(longest_sequence(tagger, tokenizer), 512)

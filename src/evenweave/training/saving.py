@@ -6,30 +6,49 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_model
-from torch import nn
+from safetensors.torch import load_file, save_file, save_model
+from torch import Tensor, nn
 
 from evenweave.errors import CheckpointError
 from evenweave.inference.load import quiet_loading
+from evenweave.training.sharding import like
 
 log = logging.getLogger("evenweave")
 
 
-def write_model(model: nn.Module, tokenizer: Any, folder: Path) -> None:
+def write_model(
+    model: nn.Module, tokenizer: Any, folder: Path, *, weights: dict[str, Tensor] | None = None
+) -> None:
     """Write weights (safetensors), configuration and tokenizer into `folder`.
 
     Args:
         model: a transformers model or adapter (`save_pretrained`), or any module.
         tokenizer: what `processing_class` was, or None.
+        weights: the weights by name where the model holds only a piece of each.
+
+    Raises:
+        OSError: the disk is full or not writable.
     """
     saver: Any = model
+    more: dict[str, Any] = {} if weights is None else {"state_dict": weights}
+    if hasattr(model, "peft_config"):
+        # An adapter's embeddings go along if it trains them; asking the Hub about the base is not needed.
+        more["save_embedding_layers"] = _trains_embeddings(model)
     if hasattr(model, "save_pretrained"):
         with quiet_loading():
-            saver.save_pretrained(folder)
+            saver.save_pretrained(folder, **more)
+        (folder / "README.md").unlink(missing_ok=True)  # peft's card of blanks
+    elif weights is not None:
+        save_file(weights, folder / "model.safetensors")
     else:
         save_model(model, str(folder / "model.safetensors"))
     if tokenizer is not None and hasattr(tokenizer, "save_pretrained"):
-        tokenizer.save_pretrained(folder)
+        try:
+            tokenizer.save_pretrained(folder)
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            raise OSError(str(error)) from error  # how the tokenizers library says that a write failed
 
 
 def read_weights(model: nn.Module, folder: Path) -> None:
@@ -46,10 +65,11 @@ def read_weights(model: nn.Module, folder: Path) -> None:
     shards = sorted(folder.glob("model*.safetensors"))
     if not shards:
         raise CheckpointError(f"{folder}: no model.safetensors")
-    tensors = {name: tensor for shard in shards for name, tensor in load_file(shard).items()}
-    missing, unexpected = model.load_state_dict(tensors, strict=False)
-    # Tied weights are stored once; they are missing by name and there by reference.
     own = model.state_dict()
+    tensors = {name: tensor for shard in shards for name, tensor in load_file(shard).items()}
+    cut = {name: like(tensor, own[name]) if name in own else tensor for name, tensor in tensors.items()}
+    missing, unexpected = model.load_state_dict(cut, strict=False)
+    # Tied weights are stored once; they are missing by name and there by reference.
     stored = {own[name].data_ptr() for name in tensors if name in own}
     lost = [name for name in missing if own[name].data_ptr() not in stored]
     if (lost or unexpected) and hasattr(model, "from_pretrained"):
@@ -60,3 +80,8 @@ def read_weights(model: nn.Module, folder: Path) -> None:
         raise CheckpointError(
             f"{folder}: weights of another model (missing {lost[:3]}, unexpected {list(unexpected)[:3]})"
         )
+
+
+def _trains_embeddings(model: Any) -> bool:
+    embeddings = model.get_base_model().get_input_embeddings()
+    return any(parameter.requires_grad for parameter in embeddings.parameters())

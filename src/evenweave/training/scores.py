@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evenweave.metrics.metric import Metric
 from evenweave.metrics.registry import load
 from evenweave.training.evaluation import Outputs, join_windows, valid
+from evenweave.training.labels import label_names
 from evenweave.training.loss import IGNORED
 from evenweave.training.prepare import Prepared
 from evenweave.training.state import EvalPrediction
@@ -57,6 +58,7 @@ class ArrayConsumer:
 
     def __init__(self, preprocess: Callable[[Any, Any], Any] | None = None) -> None:
         self._preprocess = preprocess
+        self.fill = IGNORED
         self.rows: list[NDArray[Any]] = []
         self.logits: list[NDArray[Any]] = []
         self.labels: list[NDArray[Any]] = []
@@ -81,7 +83,26 @@ class ArrayConsumer:
         truth = (
             None if not everything or everything[0][2] is None else padded([item[2] for item in everything])
         )
-        return EvalPrediction(padded([item[1] for item in everything]), truth)
+        return EvalPrediction(padded([item[1] for item in everything], fill=self.fill), truth)
+
+
+class GeneratedConsumer(ArrayConsumer):
+    """Keeps the ids that `generate` gives for each row instead of logits, padded with the padding token.
+
+    Args:
+        settings: arguments of `generate`.
+    """
+
+    def __init__(self, model: Any, settings: dict[str, Any]) -> None:
+        super().__init__()
+        self._model, self._settings = model, settings
+        pad = getattr(getattr(model, "generation_config", None), "pad_token_id", None)
+        self.fill = IGNORED if pad is None else int(pad)
+
+    def take(self, logits: Any, labels: Any, inputs: dict[str, Any]) -> Any:
+        """The generated ids, `[B, L]`."""
+        given = {name: value for name, value in inputs.items() if name != "decoder_input_ids"}
+        return self._model.generate(**given, **self._settings)
 
 
 class BothConsumer:
@@ -101,14 +122,14 @@ class BothConsumer:
         self.metric.add(Outputs(outputs.rows, ids, outputs.labels))
 
 
-def padded(rows: list[NDArray[Any]]) -> NDArray[Any]:
-    """Stack rows of unequal first dimension, -100 behind the end of each."""
+def padded(rows: list[NDArray[Any]], *, fill: int = IGNORED) -> NDArray[Any]:
+    """Stack rows of unequal first dimension, `fill` behind the end of each."""
     if not rows:
         return np.empty((0,))
     if rows[0].ndim == 0 or len({row.shape for row in rows}) == 1:
         return np.stack(rows)
     width = max(len(row) for row in rows)
-    out = np.full((len(rows), width, *rows[0].shape[1:]), IGNORED, dtype=rows[0].dtype)
+    out = np.full((len(rows), width, *rows[0].shape[1:]), fill, dtype=rows[0].dtype)
     for index, row in enumerate(rows):
         out[index, : len(row)] = row
     return out
@@ -127,12 +148,6 @@ def default_metric(model: Any, data: Prepared) -> Metric | None:
     return None
 
 
-def label_names(model: Any) -> list[str]:
-    """Return the model's label names in the order of their ids."""
-    named = getattr(getattr(model, "config", None), "id2label", None) or {}
-    return [str(named[index]) for index in sorted(named)]
-
-
 def is_tagging_scheme(names: list[str]) -> bool:
     """Whether labels read as O and prefixed entity types."""
     prefixed = [name for name in names if name != "O"]
@@ -145,8 +160,3 @@ def overall(scores: dict[str, Any]) -> dict[str, float]:
         short = ("precision", "recall", "f1", "accuracy")
         return {name: float(scores[f"overall_{name}"]) for name in short}
     return {name: value for name, value in scores.items() if isinstance(value, int | float)}
-
-
-def entity_types(scores: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the per-type part of an entity result."""
-    return {name: value for name, value in scores.items() if isinstance(value, dict)}

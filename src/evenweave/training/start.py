@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from evenweave.errors import ArgumentError, DataError
 from evenweave.training import keeping
 from evenweave.training.callbacks import interval
 from evenweave.training.checkpoint import complete_checkpoints
+from evenweave.training.dropout import use_fast_dropout
 from evenweave.training.feed import Feed, Plan, StreamFeed
 from evenweave.training.loop import Run
 from evenweave.training.loss import Loss, kind_of
@@ -37,6 +39,7 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
     trainer.control = control = TrainerControl()
     if resumed:
         log.info("resuming from %s", resumed)
+        keeping.at_home(state, resumed, Path(args.output_dir))
         read_weights(model, resumed)
     elif complete_checkpoints(Path(args.output_dir)):
         log.warning(
@@ -48,17 +51,20 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
         kind_of(model),
         label_smoothing=args.label_smoothing_factor,
         class_weights=class_weights(args.class_weights, data, classes=_classes(model)),
+        function=trainer.compute_loss_func,
     )
-    if loss.kind == "own" and (args.label_smoothing_factor or args.class_weights):
-        own = type(model).__name__
+    own = type(model).__name__ if loss.kind == "own" else "compute_loss_func" if loss.function else None
+    if own and (args.label_smoothing_factor or args.class_weights):
         raise ArgumentError(
             f"label_smoothing_factor, class_weights: {own} computes its own loss; leave them out"
         )
     if args.gradient_checkpointing:
-        model.gradient_checkpointing_enable(args.gradient_checkpointing_kwargs)  # type: ignore[operator]
+        checkpoint_gradients(model, args.gradient_checkpointing_kwargs)
     if args.tf32 is not None:
         torch.backends.cuda.matmul.allow_tf32 = args.tf32
     forward = trainer.forward(loss)
+    if ranks.device.type == "cpu":
+        use_fast_dropout(model)
     wrapped = ranks.wrap(model)
     feed = make_feed(trainer, data)
     state.max_steps, epochs = run_length(trainer, feed)
@@ -70,7 +76,6 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
     state.logging_steps = interval(args.logging_steps, 500, state.max_steps)
     state.eval_steps = interval(args.eval_steps, args.logging_steps, state.max_steps)
     state.save_steps = interval(args.save_steps, 500, state.max_steps)
-    state.is_world_process_zero = state.is_local_process_zero = ranks.is_main
     run = Run(
         args=args,
         model=model,
@@ -169,12 +174,13 @@ def describe(trainer: Trainer, data: Prepared, run: Run) -> list[str]:
         batch += f" x {args.gradient_accumulation_steps} accumulated"
     if ranks.world > 1:
         batch += f" x {ranks.world} ranks"
+    shards = ", sharded over the ranks" if ranks.sharded else ""
     threads = f", {torch.get_num_threads()} threads" if ranks.device.type == "cpu" else ""
     _, precision = autocast_dtype(args, ranks.device)
     seed = args.seed if args.data_seed is None else args.data_seed
     return [
         f"model      {type(run.model).__name__}, {parameters:,} trainable parameters",
-        f"device     {ranks.device}{threads}, {precision}",
+        f"device     {ranks.device}{threads}, {precision}{shards}",
         f"data       {rows}, {args.train_sampling_strategy} order, seed {seed}",
         f"batches    {batch}; {run.state.max_steps:,} steps, {args.num_train_epochs:g} epochs"
         if args.max_steps <= 0
@@ -197,6 +203,8 @@ def _evaluate(trainer: Trainer, run: Run) -> None:
     metrics = trainer.evaluate()
     run.state.loss_evaluated = (0.0, 0)
     value = metrics.get(run.args.best_metric_name)
+    if isinstance(run.schedule, ReduceLROnPlateau):
+        run.schedule.step(metrics["eval_loss"] if value is None else value)
     if value is None:
         if run.args.metric_for_best_model or run.args.load_best_model_at_end:
             known = ", ".join(sorted(metrics))
@@ -207,12 +215,30 @@ def _evaluate(trainer: Trainer, run: Run) -> None:
     best, greater = run.state.best_metric, run.args.best_is_greater
     if best is None or (value > best if greater else value < best):
         run.state.best_metric, run.state.best_global_step = value, run.state.global_step
-        run.control.should_save |= run.args.save_strategy == "best"
+        run.control.should_save |= run.args.save_strategy == "best" or run.args.load_best_model_at_end
 
 
 def _save(trainer: Trainer, run: Run) -> None:
+    saved = run.state.saved_checkpoints
+    if saved and Path(saved[-1]).name == f"checkpoint-{run.state.global_step}" and Path(saved[-1]).is_dir():
+        return  # Ctrl-C just after a save: it is there
     keeping.save(run, trainer.processing_class)
     run.tell("on_save")
+
+
+def checkpoint_gradients(model: Any, settings: dict[str, Any] | None) -> None:
+    """Make the model compute activations again in the backward pass instead of keeping them.
+
+    Raises:
+        ArgumentError: the model cannot.
+    """
+    if not getattr(model, "supports_gradient_checkpointing", hasattr(model, "get_base_model")):
+        raise ArgumentError(
+            f"gradient_checkpointing=True: {type(model).__name__} does not support it; leave it out"
+        )
+    model.gradient_checkpointing_enable(settings or {"use_reentrant": False})
+    if hasattr(model, "peft_config") and hasattr(model, "enable_input_require_grads"):
+        model.enable_input_require_grads()  # frozen embeddings would cut the recomputed part off
 
 
 def _parameters_in_use(model: Any) -> int:

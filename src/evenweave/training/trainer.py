@@ -4,43 +4,39 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from evenweave.collators import (
-    DataCollatorForTokenClassification,
-    DataCollatorWithPadding,
-    default_data_collator,
-)
 from evenweave.errors import ArgumentError
 from evenweave.metrics.metric import Metric
 from evenweave.training import keeping
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import DefaultFlow, Events
 from evenweave.training.checkpoint import write_aside
+from evenweave.training.defaults import default_collator, show_log
 from evenweave.training.distributed import Ranks
-from evenweave.training.evaluation import Pass, run_pass
+from evenweave.training.flat_layout import FlatModel
 from evenweave.training.forward import Forward, accepted_columns
 from evenweave.training.interrupt import Interrupt
-from evenweave.training.loop import Run, train
+from evenweave.training.labels import take_label_names
+from evenweave.training.lock import alone_in
+from evenweave.training.loop import train
 from evenweave.training.loss import Loss, kind_of
+from evenweave.training.measure import measure
+from evenweave.training.outcome import outcome, stopped
+from evenweave.training.padding_free import make_flat
 from evenweave.training.precision import autocast_dtype
 from evenweave.training.prepare import Prepared, prepare
 from evenweave.training.progress import ProgressCallback
 from evenweave.training.randomness import seed_everything
 from evenweave.training.saving import read_weights, write_model
-from evenweave.training.scores import (
-    ArrayConsumer,
-    BothConsumer,
-    MetricConsumer,
-    default_metric,
-    overall,
-)
+from evenweave.training.search import BestRun, search
+from evenweave.training.sharding import weights
 from evenweave.training.start import start
 from evenweave.training.state import (
     EvalPrediction,
@@ -49,6 +45,7 @@ from evenweave.training.state import (
     TrainerState,
     TrainOutput,
 )
+from evenweave.training.tracking import TrackerCallback
 
 log = logging.getLogger("evenweave")
 
@@ -69,6 +66,8 @@ class Trainer:
         callbacks: see `TrainerCallback`; instances or classes.
         optimizers: an optimizer and a schedule of your own; None for either makes the default.
         preprocess_logits_for_metrics: `f(logits, labels)`, shrinks what `compute_metrics` is given.
+        compute_loss_func: `f(outputs, labels)`, a mean over the valid labels; or with a third parameter
+            `num_items_in_batch`, a sum divided by it.
 
     Raises:
         ArgumentError: arguments that do not go together.
@@ -88,9 +87,13 @@ class Trainer:
         optimizers: tuple[Any, Any] = (None, None),
         preprocess_logits_for_metrics: Callable[[Any, Any], Any] | None = None,
         *,
+        compute_loss_func: Callable[..., Any] | None = None,
         tokenizer: Any = None,
     ) -> None:
         self.args = args or TrainingArguments()
+        if not isinstance(self.args, TrainingArguments):
+            found = f"{type(args).__module__}.{type(args).__name__}"
+            raise ArgumentError(f"args: a {found}; evenweave.TrainingArguments takes the same names")
         if (model is None) == (model_init is None):
             raise ArgumentError("model: give either a model or model_init, a function that makes one")
         if tokenizer is not None and processing_class is not None:
@@ -103,14 +106,26 @@ class Trainer:
         self.train_dataset, self.eval_dataset = train_dataset, eval_dataset
         self.compute_metrics = compute_metrics
         self.preprocess_logits_for_metrics = preprocess_logits_for_metrics
-        self.optimizers = optimizers
+        self.compute_loss_func, self.optimizers = compute_loss_func, optimizers
         self.optimizer: Any = None
         self.lr_scheduler: Any = None
-        self.ranks = Ranks(use_cpu=self.args.use_cpu, fsdp=bool(self.args.fsdp))
+        self.ranks = Ranks(
+            use_cpu=self.args.use_cpu,
+            fsdp=bool(self.args.fsdp),
+            find_unused=not self.args.gradient_checkpointing,
+        )
+        if not self.ranks.is_main:
+            log.setLevel(logging.ERROR)
         self.state, self.control = TrainerState(), TrainerControl()
+        self.state.is_world_process_zero = self.state.is_local_process_zero = self.ranks.is_main
+        for data in (train_dataset, eval_dataset):
+            take_label_names(self.model, data)
         bar = None if self.args.disable_tqdm is None else not self.args.disable_tqdm
         made = [call() if isinstance(call, type) else call for call in callbacks or []]
-        self.callbacks: list[Any] = [DefaultFlow(), *made, ProgressCallback(bar=bar)]
+        self._progress = ProgressCallback(bar=bar)
+        self.callbacks: list[Any] = [DefaultFlow(), *made, self._progress]
+        if self.args.report_to not in ("none", [], ["none"]):
+            self.callbacks.append(TrackerCallback(self.args, is_main=self.ranks.is_main))
         if self.args.push_to_hub:
             from evenweave.hub.publish import PublishCallback
 
@@ -118,8 +133,9 @@ class Trainer:
         self.card_facts: Any = None
         self.last_scores: dict[str, Any] = {}
         self.last_metric: Metric | None = None
+        self._flat: tuple[nn.Module, FlatModel | None] | None = None
         self._prepared: dict[int, tuple[Any, Prepared]] = {}
-        self.events()("on_init_end", self.args, self.state, self.control)
+        self.tell("on_init_end")
 
     def train(self, resume_from_checkpoint: str | bool | None = None) -> TrainOutput:
         """Train, and return (global_step, training_loss, metrics).
@@ -135,93 +151,135 @@ class Trainer:
         """
         if self.train_dataset is None:
             raise ArgumentError("train_dataset: none given; there is nothing to train on")
-        _show_log()
-        resumed = keeping.to_resume(Path(self.args.output_dir), resume_from_checkpoint)
-        seed_everything(self.args.seed, deterministic=self.args.full_determinism)
-        if self.model_init is not None:
-            self.model = self.model_init()
-        with Interrupt() as interrupt:
+        show_log()
+        output = Path(self.args.output_dir)
+        alone = self.ranks.is_main and self.args.save_strategy != "no"
+        world = self.ranks.world
+        with (
+            alone_in(output) if alone else nullcontext(),
+            Interrupt(say=self.ranks.is_main, settle=3.0 if world > 1 else 0.0) as interrupt,
+        ):
+            resumed = self.ranks.first(lambda: keeping.to_resume(output, resume_from_checkpoint))
+            seed_everything(self.args.seed, deterministic=self.args.full_determinism)
+            if self.model_init is not None:
+                self.model = self.model_init()
             run = start(self, resumed=resumed, interrupted=lambda: interrupt.asked)
             began, first = time.monotonic(), self.state.global_step
             try:
                 train(run)
-            except KeyboardInterrupt:
-                kept = run.state.saved_checkpoints
-                if kept:
-                    log.warning("stopped; go on with resume_from_checkpoint=%r", kept[-1])
+            except BaseException as error:
+                self._progress.close()
+                if isinstance(error, KeyboardInterrupt):
+                    log.warning("%s", stopped(run))
                 raise
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
             log.info("loading the best model, of %s", self.state.best_model_checkpoint)
             read_weights(self.model, Path(self.state.best_model_checkpoint))
-        metrics = self._summary(run, time.monotonic() - began, self.state.global_step - first)
-        run.tell("on_train_end")
+        metrics = outcome(run, time.monotonic() - began, self.state.global_step - first)
+        self.log(metrics)
+        self.tell("on_train_end")
         return TrainOutput(self.state.global_step, metrics["train_loss"], metrics)
 
-    def evaluate(self, eval_dataset: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
+    def evaluate(self, eval_dataset: Any = None, *, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Return the loss and the metrics over a data set, each name behind `metric_key_prefix`.
 
         The loss is the mean over all valid labels, the same for any batch size. Scores in full, per entity
-        type, are in `last_scores`.
+        type, are in `last_scores`. Of a dict of data sets each has its name in the prefix.
         """
         data = self.eval_dataset if eval_dataset is None else eval_dataset
         if data is None:
             raise ArgumentError("eval_dataset: none given; pass one to evaluate()")
-        if isinstance(data, Mapping) and not hasattr(data, "column_names"):
-            parts = [self.evaluate(part, f"{metric_key_prefix}_{name}") for name, part in data.items()]
-            return {name: value for part in parts for name, value in part.items()}
-        began = time.monotonic()
-        prepared = self.prepared(data, "eval")
-        scores, done = self._score(prepared)
-        metrics = {} if done.loss is None else {f"{metric_key_prefix}_loss": done.loss}
-        metrics |= {_prefixed(metric_key_prefix, name): value for name, value in scores.items()}
-        seconds = max(time.monotonic() - began, 1e-9)
-        metrics[f"{metric_key_prefix}_runtime"] = seconds
-        metrics[f"{metric_key_prefix}_samples_per_second"] = done.rows / seconds
-        metrics[f"{metric_key_prefix}_steps_per_second"] = done.batches / seconds
+        several = isinstance(data, Mapping) and not hasattr(data, "column_names")
+        parts = {f"{metric_key_prefix}_{name}": part for name, part in data.items()} if several else {}
+        metrics: dict[str, float] = {}
+        for prefix, part in (parts or {metric_key_prefix: data}).items():
+            metrics |= measure(self, self.prepared(part, prefix), prefix=prefix, keep=False).metrics
         metrics["epoch"] = self.state.epoch
-        self.state.log_history.append({**metrics, "step": self.state.global_step})
-        self.events()("on_evaluate", self.args, self.state, self.control, metrics=metrics)
+        self.log(metrics)
+        self.tell("on_evaluate", metrics=metrics)
         return metrics
 
-    def predict(self, test_dataset: Any, metric_key_prefix: str = "test") -> PredictionOutput:
-        """Return logits, labels and metrics; rows in the order of the data set, padded with -100."""
-        prepared = self.prepared(test_dataset, "test")
-        arrays = ArrayConsumer(self.preprocess_logits_for_metrics)
-        metric = None if self.preprocess_logits_for_metrics else self._metric(prepared)
-        done = self._pass(prepared, BothConsumer(arrays, metric) if metric else arrays)
-        collected = arrays.prediction(self.ranks.gather)
-        metrics: dict[str, float] = {}
-        if done.loss is not None:
-            function = self._metrics_function()
-            scores = dict(function(collected)) if function else self._finish(metric)
-            metrics = {f"{metric_key_prefix}_loss": done.loss}
-            metrics |= {_prefixed(metric_key_prefix, name): value for name, value in scores.items()}
-        self.events()("on_predict", self.args, self.state, self.control, metrics=metrics)
-        return PredictionOutput(collected.predictions, collected.label_ids, metrics)
+    def predict(self, test_dataset: Any, *, metric_key_prefix: str = "test") -> PredictionOutput:
+        """Return logits, labels and metrics; rows in the order of the data set, padded with -100.
+
+        With `predict_with_generate` the predictions are the generated ids, padded with the padding token.
+        """
+        data = self.prepared(test_dataset, metric_key_prefix)
+        measured = measure(self, data, prefix=metric_key_prefix, keep=True)
+        self.tell("on_predict", metrics=measured.metrics)
+        arrays = measured.arrays or EvalPrediction(None, None)
+        return PredictionOutput(arrays.predictions, arrays.label_ids, measured.metrics)
+
+    def hyperparameter_search(
+        self,
+        hp_space: Callable[[Any], dict[str, Any]] | None = None,
+        compute_objective: Callable[[dict[str, float]], Any] | None = None,
+        n_trials: int = 20,
+        direction: str | Sequence[str] = "minimize",
+        hp_name: Callable[[Any], str] | None = None,
+        **more: Any,
+    ) -> BestRun | list[BestRun]:
+        """Search arguments with Optuna: every trial is a run of its own, in `output_dir/run-<trial>`.
+
+        Args:
+            hp_space: `f(trial) -> {argument: value}`; default learning rate, epochs, batch size and seed.
+            compute_objective: `f(metrics) -> number`; default the sum of the scores, or else the loss.
+            direction: "minimize" or "maximize", or one for each number of the objective.
+            hp_name: `f(trial) -> str`, the name of its run.
+            more: what `optuna.create_study` and `study.optimize` take: storage, sampler, pruner, timeout, ...
+
+        Raises:
+            ArgumentError: no `model_init` or no `eval_dataset`.
+            MissingDependencyError: Optuna is not installed.
+        """
+        return search(
+            self,
+            hp_space=hp_space,
+            compute_objective=compute_objective,
+            n_trials=n_trials,
+            direction=direction,
+            hp_name=hp_name,
+            **more,
+        )
 
     def save_model(self, output_dir: str | None = None) -> None:
-        """Write what transformers loads: configuration, safetensors, tokenizer. Whole, or not at all."""
-        if self.ranks.is_main:
-            folder = Path(output_dir or self.args.output_dir)
-            write_aside(folder, lambda aside: write_model(self.model, self.processing_class, aside))
-        self.ranks.wait()
+        """Write what transformers loads: configuration, safetensors, tokenizer."""
+        whole = weights(self.model)
+        self._write(
+            lambda aside: write_model(self.model, self.processing_class, aside, weights=whole), output_dir
+        )
 
     def save_state(self) -> None:
         """Write `trainer_state.json` into `output_dir`."""
-        if self.ranks.is_main:
-            write_aside(
-                Path(self.args.output_dir), lambda aside: self.state.to_json(aside / "trainer_state.json")
-            )
+        self._write(lambda aside: self.state.to_json(aside / "trainer_state.json"))
 
     def save_metrics(self, split: str, metrics: Mapping[str, Any]) -> None:
         """Write `<split>_results.json` into `output_dir`."""
+        text = json.dumps(dict(metrics), indent=2, sort_keys=True) + "\n"
+
+        def write(aside: Path) -> None:
+            (aside / f"{split}_results.json").write_text(text, encoding="utf-8")
+
+        self._write(write)
+
+    def log_metrics(self, split: str, metrics: Mapping[str, Any]) -> None:
+        """Print metrics, one a line."""
         if self.ranks.is_main:
-            text = json.dumps(dict(metrics), indent=2, sort_keys=True) + "\n"
+            width = max(map(len, metrics), default=0)
+            print(f"***** {split} metrics *****")
+            for name, value in sorted(metrics.items()):
+                print(
+                    f"  {name:<{width}} = {value:.4f}"
+                    if isinstance(value, float)
+                    else f"  {name:<{width}} = {value}"
+                )
 
-            def write(aside: Path) -> None:
-                (aside / f"{split}_results.json").write_text(text, encoding="utf-8")
+    def _write(self, write: Callable[[Path], None], folder: str | None = None) -> None:
+        self.ranks.first(lambda: write_aside(Path(folder or self.args.output_dir), write))
 
-            write_aside(Path(self.args.output_dir), write)
+    def is_world_process_zero(self) -> bool:
+        """Whether this process prints and writes."""
+        return self.ranks.is_main
 
     def push_to_hub(
         self,
@@ -244,7 +302,7 @@ class Trainer:
         """Record values in `state.log_history` and tell the callbacks."""
         entry = {**values, "epoch": self.state.epoch, "step": self.state.global_step}
         self.state.log_history.append(entry)
-        self.events()("on_log", self.args, self.state, self.control, logs=entry)
+        self.tell("on_log", logs=entry)
 
     def add_callback(self, callback: Any) -> None:
         """Add a callback, an instance or a class."""
@@ -257,6 +315,10 @@ class Trainer:
             for c in self.callbacks
             if c is not callback and not (type(callback) is type and type(c) is callback)
         ]
+
+    def tell(self, event: str, **more: Any) -> None:
+        """Call an event on every callback."""
+        self.events()(event, self.args, self.state, self.control, **more)
 
     def events(self) -> Events:
         """The callbacks as one caller."""
@@ -284,92 +346,21 @@ class Trainer:
             known = self._prepared[id(dataset)] = (dataset, made)
         return known[1]
 
-    def _score(self, data: Prepared) -> tuple[dict[str, float], Pass]:
-        """Run over `data` and return its headline metrics; full scores go to `last_scores`."""
-        function = self._metrics_function()
-        if function is not None:
-            arrays = ArrayConsumer(self.preprocess_logits_for_metrics)
-            done = self._pass(data, arrays)
-            self.last_scores = dict(function(arrays.prediction(self.ranks.gather)))
-            return dict(self.last_scores), done
-        metric = self._metric(data)
-        done = self._pass(data, metric)
-        return self._finish(metric), done
-
-    def _metrics_function(self) -> Callable[[EvalPrediction], Mapping[str, Any]] | None:
-        given = self.compute_metrics
-        return None if self.args.prediction_loss_only or isinstance(given, Metric) else given
-
-    def _metric(self, data: Prepared) -> MetricConsumer | None:
-        """The metric that is fed batch by batch, if there is one."""
-        if self.args.prediction_loss_only or self._metrics_function() is not None:
-            return None
-        given = self.compute_metrics
-        metric = Metric(given.statistic) if isinstance(given, Metric) else default_metric(self.model, data)
-        return None if metric is None else MetricConsumer(metric, data)
-
-    def _finish(self, consumer: MetricConsumer | None) -> dict[str, float]:
-        if consumer is None:
-            self.last_scores = {}
-            return {}
-        first, *others = self.ranks.gather([consumer.metric])
-        for other in others:
-            first.merge(other)
-        self.last_metric = Metric(first.statistic).merge(first)  # compute() empties the one it is called on
-        self.last_scores = first.compute()
-        return overall(self.last_scores)
-
-    def _pass(self, data: Prepared, consumer: Any) -> Pass:
-        return run_pass(
-            self.model,
-            data,
-            forward=self.forward(),
-            collator=self.data_collator,
-            batch_size=self.args.per_device_eval_batch_size,
-            max_tokens=self.args.max_tokens_per_batch,
-            ranks=self.ranks,
-            consumer=consumer,
-            workers=self.args.dataloader_num_workers,
-        )
-
     def forward(self, loss: Loss | None = None) -> Forward:
         """The forward pass of this run's model, device and precision."""
         self.model.to(self.ranks.device)
         dtype, _ = autocast_dtype(self.args, self.ranks.device)
-        return Forward(self.model, loss or Loss(kind_of(self.model)), device=self.ranks.device, dtype=dtype)
-
-    def _summary(self, run: Run, seconds: float, steps: int) -> dict[str, float]:
-        total, count = self.state.loss_total
-        rows = steps * self.state.train_batch_size * self.args.gradient_accumulation_steps * self.ranks.world
-        metrics = {
-            "train_runtime": seconds,
-            "train_samples_per_second": rows / seconds,
-            "train_steps_per_second": steps / seconds,
-            "total_flos": self.state.total_flos,
-            "train_loss": total / max(1, count),
-            "epoch": self.state.epoch,
-        }
-        self.state.log_history.append({**metrics, "step": self.state.global_step})
-        return metrics
+        if self._flat is None or self._flat[0] is not self.model:
+            wanted = self.args.padding_free if self.preprocess_logits_for_metrics is None else False
+            self._flat = self.model, make_flat(self.model, wanted=wanted, half=dtype is not None)
+        return Forward(
+            self.model,
+            loss or Loss(kind_of(self.model)),
+            device=self.ranks.device,
+            dtype=dtype,
+            flat=self._flat[1],
+        )
 
 
-def default_collator(model: nn.Module, tokenizer: Any) -> Any:
-    """Return the collator for a model with this tokenizer; without one, rows must be of equal length."""
-    if tokenizer is None:
-        return default_data_collator
-    if type(model).__name__.endswith("ForTokenClassification"):
-        return DataCollatorForTokenClassification(tokenizer)
-    return DataCollatorWithPadding(tokenizer)
-
-
-def _prefixed(prefix: str, name: str) -> str:
-    return name if name.startswith(f"{prefix}_") else f"{prefix}_{name}"
-
-
-def _show_log() -> None:
-    """Let the run's log lines be seen where nobody has set up logging."""
-    if not log.hasHandlers():
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
+# Their name for sequence-to-sequence models; here one Trainer serves all.
+Seq2SeqTrainer = Trainer

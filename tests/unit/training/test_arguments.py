@@ -39,7 +39,14 @@ def test_old_names_lead_to_fields_and_idle_ones_say_why() -> None:
 def test_defaults_are_those_of_transformers() -> None:
     transformers = pytest.importorskip("transformers")
     theirs = {f.name: f for f in dataclasses.fields(transformers.Seq2SeqTrainingArguments)}
-    ours_alone = {"max_tokens_per_batch", "class_weights", "on_nonfinite_loss", "logging_dir"}
+    ours_alone = {
+        "padding_free",
+        "max_tokens_per_batch",
+        "class_weights",
+        "on_nonfinite_loss",
+        "logging_dir",
+        "padding_free",
+    }
     different = {"output_dir", "optim_args"}  # theirs are None, "optimizer arguments as one string"
     for field in dataclasses.fields(TrainingArguments):
         if field.name in ours_alone | different:

@@ -11,6 +11,7 @@ import torch
 
 from evenweave.errors import CheckpointError
 from evenweave.training import checkpoint as checkpoints
+from evenweave.training.optimizer_state import load_optimizer, optimizer_state, save_optimizer
 
 
 def _writer(text: str = "weights"):  # type: ignore[no-untyped-def]
@@ -57,8 +58,7 @@ def test_damage_is_named_and_the_earlier_one_is_taken(tmp_path: Path, damage, me
         checkpoints.verify(last)
     with caplog.at_level("WARNING", logger="evenweave"):
         assert checkpoints.last_usable(tmp_path) == first
-    if "manifest.json" not in message and "complete" not in message:
-        assert "passing over" in caplog.text
+    assert "passing over" in caplog.text
 
 
 def test_a_full_disk_leaves_the_earlier_one_and_no_litter(tmp_path: Path) -> None:
@@ -74,6 +74,22 @@ def test_writing_the_same_step_again_replaces_it(tmp_path: Path) -> None:
     again = checkpoints.write_checkpoint(tmp_path, 1, _writer("new"))
     assert (again / "model.safetensors").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-1"]
+
+
+def test_a_kill_between_the_two_renames_of_a_rewrite_loses_nothing(tmp_path: Path) -> None:
+    made = checkpoints.write_checkpoint(tmp_path, 1, _writer("old"))
+    made.rename(tmp_path / ".checkpoint-1.replaced")
+    (tmp_path / ".checkpoint-1.partial").mkdir()
+    (tmp_path / ".checkpoint-9.deleted").mkdir()
+    checkpoints.clear_partial(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-1"]
+    assert checkpoints.last_usable(tmp_path) == made
+
+
+def test_the_last_one_is_the_one_written_last_not_the_highest(tmp_path: Path) -> None:
+    checkpoints.write_checkpoint(tmp_path, 100, _writer("an earlier run"))
+    fresh = checkpoints.write_checkpoint(tmp_path, 10, _writer("a run started afresh"))
+    assert checkpoints.last_usable(tmp_path) == fresh
 
 
 def test_write_aside_keeps_what_was_there_when_it_fails(tmp_path: Path) -> None:
@@ -104,11 +120,11 @@ def test_optimizer_state_comes_back_bit_for_bit(tmp_path: Path, kind: str) -> No
 
     model, optimizer = make()
     step(model, optimizer)
-    checkpoints.save_optimizer(optimizer, tmp_path)
+    save_optimizer(optimizer_state(optimizer), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"optimizer.safetensors", "optimizer.json"}
     other, restored = make()
     other.load_state_dict(model.state_dict())
-    checkpoints.load_optimizer(restored, tmp_path)
+    load_optimizer(restored, tmp_path)
     step(model, optimizer)
     step(other, restored)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))

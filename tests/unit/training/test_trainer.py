@@ -243,7 +243,11 @@ def test_callbacks_hear_every_event_in_order(tmp_path: Path) -> None:
         *step,
         *last,
         "on_epoch_end",
+        "on_prediction_step",
+        "on_prediction_step",
+        "on_log",
         "on_evaluate",
+        "on_log",
         "on_train_end",
     ]
 

@@ -1,0 +1,118 @@
+"""One pass over a data set as the Trainer's user sees it: loss, scores, and arrays where asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evenweave.errors import ArgumentError
+from evenweave.metrics.metric import Metric
+from evenweave.training.evaluation import run_pass
+from evenweave.training.prepare import Prepared
+from evenweave.training.scores import (
+    ArrayConsumer,
+    BothConsumer,
+    GeneratedConsumer,
+    MetricConsumer,
+    default_metric,
+    overall,
+)
+from evenweave.training.sharding import gathered
+from evenweave.training.state import EvalPrediction
+
+if TYPE_CHECKING:
+    from evenweave.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a pass gave.
+
+    Attributes:
+        metrics: loss, headline scores, time and rates, each behind the prefix.
+        arrays: outputs and labels of every row; None where they were not kept.
+    """
+
+    metrics: dict[str, float]
+    arrays: EvalPrediction | None
+
+
+def measure(trainer: Trainer, data: Prepared, *, prefix: str, keep: bool) -> Measured:
+    """Run the model over `data`; keep its outputs if asked to, or if the metrics function needs them.
+
+    The trainer's `last_scores` are then everything the metric computed, and `last_metric` the metric with the
+    statistics of all ranks.
+    """
+    began = time.monotonic()
+    function = _metrics_function(trainer)
+    metric = _metric(trainer, data, keep=keep)
+    arrays = _arrays(trainer) if keep or function is not None else None
+    consumer: Any = arrays or metric
+    if arrays is not None and metric is not None:
+        consumer = BothConsumer(arrays, metric)
+    args = trainer.args
+    with gathered(trainer.model):
+        done = run_pass(
+            trainer.model,
+            data,
+            forward=trainer.forward(),
+            collator=trainer.data_collator,
+            batch_size=args.per_device_eval_batch_size,
+            max_tokens=args.max_tokens_per_batch,
+            ranks=trainer.ranks,
+            consumer=consumer,
+            workers=args.dataloader_num_workers,
+            on_batch=lambda _: trainer.tell("on_prediction_step"),
+        )
+    collected = None if arrays is None else arrays.prediction(trainer.ranks.gather)
+    scores: dict[str, Any] = {}
+    whole: Metric | None = None
+    if function is not None and collected is not None and collected.label_ids is not None:
+        scores = dict(function(collected))
+    elif metric is not None and done.loss is not None:
+        whole, *others = trainer.ranks.gather([metric.metric])
+        for other in others:
+            whole.merge(other)
+        scores = (
+            Metric(whole.statistic).merge(whole).compute()
+        )  # compute() empties a metric; this one is kept
+    trainer.last_scores, trainer.last_metric = scores, whole
+    metrics = {} if done.loss is None else {f"{prefix}_loss": done.loss}
+    for name, value in (scores if function is not None else overall(scores)).items():
+        metrics[name if name.startswith(f"{prefix}_") else f"{prefix}_{name}"] = value
+    seconds = max(time.monotonic() - began, 1e-9)
+    metrics[f"{prefix}_runtime"] = seconds
+    metrics[f"{prefix}_samples_per_second"] = done.rows / seconds
+    metrics[f"{prefix}_steps_per_second"] = done.batches / seconds
+    return Measured(metrics, collected)
+
+
+def _metrics_function(trainer: Trainer) -> Callable[[EvalPrediction], Mapping[str, Any]] | None:
+    given = trainer.compute_metrics
+    return None if trainer.args.prediction_loss_only or isinstance(given, Metric) else given
+
+
+def _metric(trainer: Trainer, data: Prepared, *, keep: bool) -> MetricConsumer | None:
+    """The metric that is fed batch by batch, if there is one."""
+    args, given = trainer.args, trainer.compute_metrics
+    reshaped = keep and trainer.preprocess_logits_for_metrics is not None
+    if args.prediction_loss_only or args.predict_with_generate or reshaped:
+        return None
+    if given is not None and not isinstance(given, Metric):
+        return None
+    metric = default_metric(trainer.model, data) if given is None else Metric(given.statistic)
+    return None if metric is None else MetricConsumer(metric, data)
+
+
+def _arrays(trainer: Trainer) -> ArrayConsumer:
+    args, model = trainer.args, trainer.model
+    if not args.predict_with_generate:
+        return ArrayConsumer(trainer.preprocess_logits_for_metrics)
+    if not getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        raise ArgumentError(
+            f"predict_with_generate=True: {type(model).__name__} is no sequence-to-sequence model"
+        )
+    settings = {"max_length": args.generation_max_length, "num_beams": args.generation_num_beams}
+    return GeneratedConsumer(model, {name: value for name, value in settings.items() if value is not None})

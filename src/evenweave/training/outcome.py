@@ -1,0 +1,33 @@
+"""How a run ended, in numbers or in one line."""
+
+from __future__ import annotations
+
+import torch
+
+from evenweave.training.loop import Run
+
+
+def outcome(run: Run, seconds: float, steps: int) -> dict[str, float]:
+    """Return the summary of a run that took `steps` optimizer steps in `seconds`, over all ranks."""
+    total, count = run.state.loss_total
+    sums = torch.tensor([run.rows_trained, run.state.total_flos], dtype=torch.float64)
+    rows, flops = run.ranks.sum(sums).tolist()
+    return {
+        "train_runtime": seconds,
+        "train_samples_per_second": rows / seconds,
+        "train_steps_per_second": steps / seconds,
+        "total_flos": flops,
+        "train_loss": total / max(1, count),
+        "epoch": run.state.epoch,
+    }
+
+
+def stopped(run: Run) -> str:
+    """Return the line that says where an interrupted run stopped and how it goes on."""
+    step, kept = run.state.global_step, run.state.saved_checkpoints
+    if not kept:
+        return f"stopped at step {step}; no checkpoint was saved yet, so the run starts anew"
+    return (
+        f"stopped at step {step}; {kept[-1]} is saved; go on with --resume, or in Python with "
+        "train(resume_from_checkpoint=True)"
+    )

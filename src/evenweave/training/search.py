@@ -1,0 +1,147 @@
+"""Hyperparameter search with Optuna: one fresh run a trial, the best one returned."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torch import nn
+
+from evenweave.errors import ArgumentError, missing
+from evenweave.training.arguments import TrainingArguments
+from evenweave.training.callbacks import DefaultFlow, TrainerCallback
+from evenweave.training.progress import ProgressCallback
+from evenweave.training.tracking import TrackerCallback
+
+if TYPE_CHECKING:
+    from evenweave.training.trainer import Trainer
+
+log = logging.getLogger("evenweave")
+_STUDY = ("study_name", "storage", "sampler", "pruner", "load_if_exists")
+# Numbers about the pass rather than the model.
+_ASIDE = ("_loss", "_runtime", "_per_second")
+
+
+class BestRun(NamedTuple):
+    """The best trial: its number, objective (one, or one a direction) and hyperparameters."""
+
+    run_id: str
+    objective: float | list[float]
+    hyperparameters: dict[str, Any]
+    run_summary: Any = None
+
+
+def search(
+    trainer: Trainer,
+    *,
+    hp_space: Callable[[Any], dict[str, Any]] | None,
+    compute_objective: Callable[[dict[str, float]], Any] | None,
+    n_trials: int,
+    direction: str | Sequence[str],
+    hp_name: Callable[[Any], str] | None,
+    **more: Any,
+) -> BestRun | list[BestRun]:
+    """Run `n_trials` trials; see `Trainer.hyperparameter_search`."""
+    try:
+        import optuna
+    except ImportError:
+        raise missing("optuna", extra="search") from None
+    if trainer.model_init is None:
+        raise ArgumentError("model_init: needed, so that each trial starts from a fresh model")
+    if trainer.eval_dataset is None:
+        raise ArgumentError("eval_dataset: needed to compare trials")
+    if trainer.ranks.world > 1:
+        raise ArgumentError("hyperparameter_search: runs in one process; start it without torchrun")
+    space, objective = hp_space or default_space, compute_objective or default_objective
+    several = not isinstance(direction, str)
+
+    def trial_objective(trial: Any) -> Any:
+        chosen = space(trial)
+        run_name = hp_name(trial) if hp_name else f"run-{trial.number}"
+        log.info("trial %d: %s", trial.number, ", ".join(f"{k}={v}" for k, v in chosen.items()))
+        folder = str(Path(trainer.args.output_dir) / run_name)
+        args = dataclasses.replace(trainer.args, output_dir=folder, run_name=run_name, **chosen)
+        prune = None if several else PruneCallback(trial, objective)
+        one = _another(trainer, args, init=lambda: _made(trainer, trial), callback=prune)
+        one.train()
+        return objective(one.evaluate())
+
+    goals = {"directions": list(direction)} if several else {"direction": direction}
+    known = {name: more.pop(name) for name in _STUDY if name in more}
+    study = optuna.create_study(**goals, **known)
+    study.optimize(trial_objective, n_trials=n_trials, **more)
+    if several:
+        return [BestRun(str(t.number), list(t.values), dict(t.params)) for t in study.best_trials]
+    best = study.best_trial
+    return BestRun(str(best.number), float(study.best_value), dict(best.params))
+
+
+class PruneCallback(TrainerCallback):
+    """Reports each evaluation to the trial, and ends the run when the pruner says so."""
+
+    def __init__(self, trial: Any, objective: Callable[[dict[str, float]], Any]) -> None:
+        self._trial, self._objective = trial, objective
+
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, *, metrics: dict[str, float], **_: Any
+    ) -> None:
+        """Report, and stop a trial that is behind."""
+        import optuna
+
+        self._trial.report(self._objective(metrics), state.global_step)
+        if self._trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def default_space(trial: Any) -> dict[str, Any]:
+    """Learning rate, epochs, batch size and seed, as transformers searches them."""
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 1e-6, 1e-4, log=True),
+        "num_train_epochs": trial.suggest_int("num_train_epochs", 1, 5),
+        "seed": trial.suggest_int("seed", 1, 40),
+        "per_device_train_batch_size": trial.suggest_categorical(
+            "per_device_train_batch_size", [4, 8, 16, 32, 64]
+        ),
+    }
+
+
+def default_objective(metrics: dict[str, float]) -> float:
+    """The sum of the scores, or the loss where there are none.
+
+    >>> default_objective({"eval_loss": 0.5, "eval_f1": 0.25, "eval_runtime": 3.0, "epoch": 1.0})
+    0.25
+    """
+    scores = [v for name, v in metrics.items() if not name.endswith(_ASIDE) and name != "epoch"]
+    return float(sum(scores)) if scores else float(metrics["eval_loss"])
+
+
+def _another(
+    trainer: Trainer, args: TrainingArguments, *, init: Callable[[], nn.Module], callback: Any
+) -> Trainer:
+    """Return a trainer like this one with other arguments, a fresh model and one more callback."""
+    from evenweave.training.trainer import Trainer
+
+    own = (DefaultFlow, ProgressCallback, TrackerCallback)
+    given = [copy.deepcopy(call) for call in trainer.callbacks if not isinstance(call, own)]
+    return Trainer(
+        args=args,
+        data_collator=trainer.data_collator,
+        train_dataset=trainer.train_dataset,
+        eval_dataset=trainer.eval_dataset,
+        processing_class=trainer.processing_class,
+        model_init=init,
+        compute_metrics=trainer.compute_metrics,
+        callbacks=[*given, *([] if callback is None else [callback])],
+        preprocess_logits_for_metrics=trainer.preprocess_logits_for_metrics,
+        compute_loss_func=trainer.compute_loss_func,
+    )
+
+
+def _made(trainer: Trainer, trial: Any) -> Any:
+    init: Any = trainer.model_init
+    return init(trial) if inspect.signature(init).parameters else init()
