@@ -72,6 +72,8 @@ class TrainingArguments:
     per_device_train_batch_size: Count = 8
     per_device_eval_batch_size: Count = 8
     gradient_accumulation_steps: Count = 1
+    padding_free: bool | Literal["auto"] = "auto"
+    """Compute real tokens only, in models where that gives the same logits (tried at the start)."""
     max_tokens_per_batch: Count | None = None
     """Fill each micro-batch with rows up to this many tokens instead of a number of rows."""
     train_sampling_strategy: Literal["random", "sequential", "group_by_length"] = "random"

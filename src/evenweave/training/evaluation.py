@@ -20,7 +20,7 @@ from torch import nn
 from evenweave.ragged import Ragged, offsets_of
 from evenweave.training.distributed import Ranks
 from evenweave.training.feed import Feed, Plan, Rows
-from evenweave.training.forward import Forward
+from evenweave.training.forward import Forward, Result
 from evenweave.training.loss import IGNORED, logits_of
 from evenweave.training.prepare import Prepared
 
@@ -92,17 +92,13 @@ def run_pass(
             for rows, batch_rows, loaded in _chunks(data, collator, batch_size, max_tokens, workers, ranks):
                 kept: list[tuple[Rows, list[NDArray[Any]], list[NDArray[Any]]]] = []
                 for numbers, batch in zip(batch_rows, loaded, strict=False):
-                    inputs, labels = forward.inputs(batch)
-                    with forward.autocast():
-                        outputs = model(**inputs)
-                    if labels is not None:
-                        loss_sum += forward.loss.sum(outputs, labels).double()
-                        count += forward.loss.count(labels).to(count.device)
+                    done = forward.run(model, batch)
+                    if done.labels is not None:
+                        loss_sum += forward.loss.sum(done.outputs, done.labels).double()
+                        count += forward.loss.count(done.labels).to(count.device)
                     if consumer is not None:
-                        taken = consumer.take(logits_of(outputs), labels, inputs)
-                        # An encoder's mask says nothing of the positions a decoder answers for.
-                        mask = None if "decoder_input_ids" in inputs else batch.get("attention_mask")
-                        kept.append((numbers, *_by_row(taken, labels, mask)))
+                        taken = consumer.take(logits_of(done.outputs), done.labels, done.inputs)
+                        kept.append((numbers, *_by_row(taken, done, batch.get("attention_mask"))))
                     seen += len(numbers)
                     batches += 1
                     if on_batch is not None:
@@ -149,11 +145,15 @@ def _chunks(
 
 
 def _by_row(
-    logits: torch.Tensor, labels: torch.Tensor | None, mask: torch.Tensor | None
+    logits: torch.Tensor, done: Result, mask: torch.Tensor | None
 ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-    """Split a batch into rows, padding left out."""
+    """Split a batch into rows in its order, padding left out."""
     values = logits.float().cpu().numpy() if logits.is_floating_point() else logits.cpu().numpy()
-    marks = None if labels is None else labels.cpu().numpy()
+    marks = None if done.labels is None else done.labels.cpu().numpy()
+    if done.layout is not None:
+        return done.layout.split(values), [] if marks is None else done.layout.split(marks)
+    if "decoder_input_ids" in done.inputs:
+        mask = None  # an encoder's mask says nothing of the positions a decoder answers for
     per_token = marks is not None and marks.ndim == 2 and values.shape[:2] == marks.shape
     if marks is None:
         per_token = mask is not None and values.shape[:2] == tuple(mask.shape)

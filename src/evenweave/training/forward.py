@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import inspect
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from evenweave.errors import DataError
-from evenweave.training.loss import Loss
+from evenweave.training.flat_attention import use_layout
+from evenweave.training.flat_layout import FlatModel, Layout, flatten
+from evenweave.training.loss import IGNORED, Loss
 
 # Columns collators rename to "labels", and the labels of extractive question answering.
 LABEL_NAMES = ("labels", "label", "label_ids", "start_positions", "end_positions")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one forward pass took and gave.
+
+    Attributes:
+        outputs: the model's.
+        inputs: what it was called with, on the device.
+        labels: kept apart from the inputs; in a flat batch flat too.
+        layout: where the sequences of a flat batch lie; None for a padded one.
+    """
+
+    outputs: Any
+    inputs: dict[str, Any]
+    labels: Tensor | None
+    layout: Layout | None
 
 
 class Forward:
@@ -23,12 +43,19 @@ class Forward:
         model: the module itself, not a wrapper of it: its signature says which inputs it takes.
         loss: what becomes of outputs and labels.
         dtype: autocast dtype, None for full precision.
+        flat: how the model takes flat batches; None for padded ones.
     """
 
     def __init__(
-        self, model: nn.Module, loss: Loss, *, device: torch.device, dtype: torch.dtype | None
+        self,
+        model: nn.Module,
+        loss: Loss,
+        *,
+        device: torch.device,
+        dtype: torch.dtype | None,
+        flat: FlatModel | None = None,
     ) -> None:
-        self.loss, self.device, self.dtype = loss, device, dtype
+        self.loss, self.device, self.dtype, self.flat = loss, device, dtype, flat
         config = getattr(model, "config", None)
         self._shift_right: Any = None
         if getattr(config, "is_encoder_decoder", False):
@@ -40,34 +67,51 @@ class Forward:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
-    def inputs(self, batch: dict[str, Any]) -> tuple[dict[str, Any], Tensor | None]:
-        """Return the model's inputs on the device, and the labels apart.
+    def run(self, model: nn.Module, batch: dict[str, Any]) -> Result:
+        """Run the model on a batch, without the batch's padding where it can."""
+        inputs, labels, layout = self._inputs(batch)
+        use_layout(layout)
+        try:
+            with self.autocast():
+                outputs = model(**inputs)
+        finally:
+            # Called by anyone else, the model must take the batch as it is. Only recomputation in the backward
+            # pass still needs the layout; the loop lets go of it after that.
+            if not (torch.is_grad_enabled() and getattr(model, "is_gradient_checkpointing", False)):
+                use_layout(None)
+        return Result(outputs, inputs, labels, layout)
 
-        Raises:
-            DataError: the batch has no labels in a form the loss knows.
-        """
+    def _inputs(self, batch: dict[str, Any]) -> tuple[dict[str, Any], Tensor | None, Layout | None]:
+        """Return the model's inputs on the device, the labels apart, and the layout of a flat batch."""
+        if self.flat is not None:
+            made = flatten(batch, position_start=self.flat.position_start, device=self.device)
+            if made is not None:
+                inputs, layout = made
+                labels: Tensor | None = inputs.pop("labels", None)
+                if labels is not None and self.loss.kind == "causal":
+                    # The shifted loss would score a sequence's first token from the sequence before it.
+                    labels[0, layout.bounds[:-1].long()] = IGNORED
+                return inputs, labels, layout
         moved = {
             name: value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
             for name, value in batch.items()
         }
         if self.loss.kind == "own":
             label = next((moved[name] for name in LABEL_NAMES if name in moved), None)
-            return moved, label
+            return moved, label, None
         labels = moved.pop("labels", None)
         if labels is not None and self._shift_right is not None and "decoder_input_ids" not in moved:
             moved["decoder_input_ids"] = self._shift_right(labels=labels)
-        return moved, labels
+        return moved, labels, None
 
     def loss_sum(self, model: nn.Module, batch: dict[str, Any]) -> tuple[Tensor, Any]:
         """Return the loss summed over the batch's valid labels, and the model's outputs."""
-        inputs, labels = self.inputs(batch)
-        if labels is None:
+        result = self.run(model, batch)
+        if result.labels is None:
             raise DataError(
                 f"the batch has {sorted(batch)} and no 'labels'; a collator or the data must give them"
             )
-        with self.autocast():
-            outputs = model(**inputs)
-        return self.loss.sum(outputs, labels), outputs
+        return self.loss.sum(result.outputs, result.labels), result.outputs
 
     def count(self, batch: dict[str, Any]) -> Tensor:
         """Return what the batch adds to the divisor of the loss, 0-d float64 on the CPU or the device."""

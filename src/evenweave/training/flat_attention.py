@@ -1,0 +1,215 @@
+"""Attention within the sequences of a flat batch, registered with transformers' attention interface.
+
+A model whose attention goes through that interface is told to use `evenweave_flat`. With a layout set, each
+sequence attends to itself alone; without one the same name means transformers' own scaled dot product
+attention, so that padded batches (and models mid-evaluation) work unchanged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evenweave.errors import ArgumentError
+from evenweave.training.dropout import kept_mask
+from evenweave.training.flat_layout import HIDDEN, Bucket, Layout
+
+NAME = "evenweave_flat"
+# What the next forward pass runs over. It stays set afterwards, for recomputation in the backward pass.
+_current: Layout | None = None
+
+
+def use_layout(layout: Layout | None) -> None:
+    """Set what forward passes from here on run over; None for padded batches."""
+    global _current
+    _current = layout
+
+
+def current_layout() -> Layout | None:
+    """What forward passes run over."""
+    return _current
+
+
+def register() -> None:
+    """Make the name known to transformers; again is harmless."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, _mask)
+
+
+def _mask(*args: Any, **kwargs: Any) -> Any:
+    from transformers.masking_utils import sdpa_mask
+
+    return None if _current is not None else sdpa_mask(*args, **kwargs)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Return `[1, N, H, D]`, each token attending within its sequence; see transformers' interface.
+
+    Raises:
+        ArgumentError: a bias, a window or a cache that flat attention does not know.
+    """
+    layout = _current
+    if layout is None:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+        out: tuple[Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask,
+            dropout=dropout, scaling=scaling, is_causal=is_causal, **kwargs,
+        )  # fmt: skip
+        return out
+    if kwargs.get("position_bias") is not None or kwargs.get("softcap") is not None:
+        raise ArgumentError("this model's attention has a bias that flat batches do not carry")
+    if query.shape[0] != 1 or query.shape[2] != key.shape[2]:
+        raise ArgumentError("flat batches attend from a row to itself only")
+    causal = bool(getattr(module, "is_causal", False) if is_causal is None else is_causal)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    # transformers counts the token itself: a window of w reaches w - 1 to either side.
+    window = kwargs.get("sliding_window")
+    # [1, H, N, D] is a view of [N, H, D].
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    if query.shape[1] != key.shape[1]:
+        groups = query.shape[1] // key.shape[1]
+        k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
+    if query.device.type == "cuda":
+        return _on_gpu(q, k, v, layout, dropout, scale, causal, window), None
+    merged: Tensor = _FlatAttention.apply(q, k, v, layout, dropout, scale, causal, window)  # type: ignore[no-untyped-call]
+    return merged[None], None
+
+
+def _on_gpu(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    layout: Layout,
+    dropout: float,
+    scale: float,
+    causal: bool,
+    window: int | None,
+) -> Tensor:
+    """Flash attention over sequences of any length; half precision, as autocast gives it."""
+    kind = q.dtype
+    if kind not in (torch.bfloat16, torch.float16):
+        q, k, v = (x.to(torch.bfloat16) for x in (q, k, v))
+    sides = {} if window is None else {"window_size_left": window - 1, "window_size_right": window - 1}
+    bounds, longest = layout.bounds, layout.longest
+    out: Tensor = torch.ops.aten._flash_attention_forward(
+        q, k, v, bounds, bounds, longest, longest, dropout, causal, False, scale=scale, **sides
+    )[0]
+    return out.to(kind)[None]
+
+
+class _FlatAttention(torch.autograd.Function):
+    """Softmax attention bucket by bucket, in float32, with dropout on the probabilities.
+
+    Scores, probabilities and the products with values are small beside the model's matrix products, so
+    float32 here costs little and bfloat16 runs keep exact probabilities.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        layout: Layout,
+        dropout: float,
+        scale: float,
+        causal: bool,
+        window: int | None,
+    ) -> Tensor:
+        out = torch.empty(q.shape, dtype=q.dtype)
+        saved: list[Any] = []
+        for bucket in layout.buckets:
+            parts = [_gather(x, bucket) for x in (q, k, v)]
+            mask = _mask_of(bucket, q.shape[1], causal, window)
+            if mask is None:
+                scores = torch.bmm(parts[0], parts[1].transpose(1, 2)).mul_(scale)
+            else:
+                scores = torch.baddbmm(mask, parts[0], parts[1].transpose(1, 2), alpha=scale)
+            probabilities = torch.softmax(scores, dim=-1)
+            kept = kept_mask(probabilities.shape, dropout) if dropout else None
+            used = probabilities
+            if kept is not None:
+                used = torch.ops.aten.native_dropout_backward(probabilities, kept, 1 / (1 - dropout))
+            _scatter(torch.bmm(used, parts[2]), bucket, out)
+            saved.append((*parts, probabilities, kept))
+        ctx.saved, ctx.settings = saved, (layout, dropout, scale)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        layout, dropout, scale = ctx.settings
+        grads = [torch.empty(grad.shape, dtype=grad.dtype) for _ in range(3)]
+        for bucket, (q, k, v, probabilities, kept) in zip(layout.buckets, ctx.saved, strict=True):
+            g = _gather(grad, bucket, clean=True)
+            used = probabilities
+            if kept is not None:
+                used = torch.ops.aten.native_dropout_backward(probabilities, kept, 1 / (1 - dropout))
+            _scatter(torch.bmm(used.transpose(1, 2), g), bucket, grads[2])
+            of_used = torch.bmm(g, v.transpose(1, 2))
+            if kept is not None:
+                of_used = torch.ops.aten.native_dropout_backward(of_used, kept, 1 / (1 - dropout))
+            of_scores = torch._softmax_backward_data(of_used, probabilities, -1, torch.float32).mul_(scale)
+            _scatter(torch.bmm(of_scores, k), bucket, grads[0])
+            _scatter(torch.bmm(of_scores.transpose(1, 2), q), bucket, grads[1])
+        return *grads, None, None, None, None, None
+
+
+def _gather(x: Tensor, bucket: Bucket, *, clean: bool = False) -> Tensor:
+    """Return the bucket's tokens of `[N, H, D]` as float32 `[count * H, L, D]`.
+
+    Cells without a token hold some token's values, which the mask keeps out; `clean` makes them zero.
+    """
+    heads, width = x.shape[1], x.shape[2]
+    part = x[bucket.start : bucket.stop]
+    if bucket.index is not None:
+        part = part.index_select(0, bucket.index)
+    cells = part.view(bucket.count, bucket.longest, heads, width).transpose(1, 2).float()
+    if clean and bucket.mask is not None:
+        cells = cells.masked_fill((bucket.mask != 0)[..., None], 0.0)
+    return cells.reshape(bucket.count * heads, bucket.longest, width)
+
+
+def _scatter(cells: Tensor, bucket: Bucket, out: Tensor) -> None:
+    """Write `[count * H, L, D]` back to the bucket's tokens of `[N, H, D]`."""
+    heads, width = out.shape[1], out.shape[2]
+    rows = cells.view(bucket.count, heads, bucket.longest, width).transpose(1, 2)
+    if bucket.cells is None:
+        out[bucket.start : bucket.stop].view(bucket.count, bucket.longest, heads, width).copy_(rows)
+    else:
+        flat = rows.reshape(bucket.count * bucket.longest, heads, width)
+        out[bucket.start : bucket.stop] = flat.index_select(0, bucket.cells)
+
+
+def _mask_of(bucket: Bucket, heads: int, causal: bool, window: int | None) -> Tensor | None:
+    """Return what is added to the scores `[count * H, L, L]`, or None where every token sees every other."""
+    mask = bucket.mask
+    if causal or window is not None:
+        at = torch.arange(bucket.longest)
+        apart = at[None, :] - at[:, None]
+        hidden = torch.zeros(apart.shape, dtype=torch.bool)
+        if causal:
+            hidden |= apart > 0
+        if window is not None:
+            hidden |= apart.abs() >= window
+        pattern = torch.zeros(apart.shape).masked_fill_(hidden, HIDDEN)
+        mask = pattern[None] if mask is None else mask + pattern
+    if mask is None:
+        return None
+    wide = mask.expand(bucket.count, bucket.longest if mask.shape[1] > 1 else 1, bucket.longest)
+    return wide[:, None].expand(-1, heads, -1, -1).reshape(bucket.count * heads, -1, bucket.longest)
