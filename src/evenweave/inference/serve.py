@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from evenweave.inference.batcher import Batcher, BusyError
 from evenweave.inference.body_limit import BodyLimit
 from evenweave.inference.decode import Strategy
 from evenweave.inference.pipeline import TokenClassificationPipeline
-from evenweave.inference.web_page import EXAMPLE, web_page
+from evenweave.inference.web_page import EXAMPLE, content_policy, web_page
 
 try:
     from fastapi import FastAPI, Request
@@ -76,6 +75,7 @@ def make_app(
     app.state.batcher = batcher
     app.add_middleware(BodyLimit, limit=most_bytes)
     kinds = [kind for kind in pipeline.labels.kinds if kind != "O"]
+    policy = content_policy()
 
     @app.post("/predict")
     async def predict(task: Task) -> Any:
@@ -111,12 +111,7 @@ def make_app(
             said, status = _BUSY, 503
         except EvenweaveError as error:
             said, status = str(error), 422
-        nonce = secrets.token_urlsafe(16)
-        policy = (
-            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-            "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        )
-        html = web_page(name=name, kinds=kinds, nonce=nonce, text=text, entities=found, error=said)
+        html = web_page(name=name, kinds=kinds, text=text, entities=found, error=said)
         return HTMLResponse(html, status, {"content-security-policy": policy})
 
     @app.exception_handler(RequestValidationError)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from html import escape
 from typing import Any
 
 from evenweave.report.highlight import highlight, label_of, legend
-from evenweave.report.page import page
+from evenweave.report.page import page, style
 
 EXAMPLE = "My name is Sampurn and I work at GFG in India."
 
@@ -47,7 +49,6 @@ def web_page(
     *,
     name: str,
     kinds: Sequence[str],
-    nonce: str,
     text: str,
     entities: Sequence[Mapping[str, Any]],
     error: str | None = None,
@@ -57,7 +58,6 @@ def web_page(
     Args:
         name: of the model, as shown.
         kinds: entity types, for the legend and the colours.
-        nonce: of the page's content security policy; only the style and script with it are used.
         text: what was entered.
         entities: as a pipeline gives them.
         error: shown instead of a result.
@@ -77,9 +77,22 @@ def web_page(
         "<h2>From a program</h2><p>POST <code>/predict</code> with "
         '<code>{"inputs": "a text, or a list of texts"}</code> gives the entities as JSON; '
         "<code>/openapi.json</code> has the details.</p>"
-        f'<script nonce="{nonce}">{_SCRIPT}</script>'
+        f"<script>{_SCRIPT}</script>"
     )
-    return page(name, body, head=f"<style>{_STYLE}</style>").replace("<style>", f'<style nonce="{nonce}">')
+    return page(name, body, head=f"<style>{_STYLE}</style>")
+
+
+def content_policy() -> str:
+    """Return the page's content security policy: its own styles and script, by hash, and nothing else."""
+    styles = " ".join(_hashed(text) for text in (style(), _STYLE))
+    return (
+        f"default-src 'none'; style-src {styles}; script-src {_hashed(_SCRIPT)}; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def _hashed(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def _table(entities: Sequence[Mapping[str, Any]]) -> str:
