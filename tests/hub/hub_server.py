@@ -137,8 +137,10 @@ class HubServer:
             if self.limit == 0:
                 return None
             self.limit -= 1
-        if self.failing == "silence":
-            await asyncio.sleep(600)
+        while self.failing == "silence":
+            await asyncio.sleep(0.02)
+        if self.failing is None:
+            return None
         status = {"token": 401, "busy": 429, "broken": 500}[self.failing]
         headers = {"Retry-After": "0"} if status == 429 else {}
         message = "Invalid credentials in Authorization header" if status == 401 else "try again later"

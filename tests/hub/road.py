@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from contextlib import contextmanager
+import sys
+import time
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from tests.hub.tiny import splits, tagger, tokenizer
 
-from evenweave.hub.uploader import Patience
+from evenweave.hub.publish import PublishCallback
+from evenweave.hub.uploader import Patience, Upload, Uploader
 from evenweave.training import Trainer, TrainerCallback, TrainingArguments
 
 HASTY = Patience(attempts=3, first_wait=0.05, longest_wait=0.1, answer=0.3, end=20, trouble=2)
@@ -64,11 +67,12 @@ def _trainer(out: str, **settings: Any) -> Trainer:
 
 
 def _hasty(trainer: Trainer) -> Trainer:
-    from evenweave.hub.publish import PublishCallback
-
-    own = next(call for call in trainer.callbacks if isinstance(call, PublishCallback))
-    own.uploader.patience = HASTY
+    _own(trainer).uploader.patience = HASTY
     return trainer
+
+
+def _own(trainer: Trainer) -> PublishCallback:
+    return next(call for call in trainer.callbacks if isinstance(call, PublishCallback))
 
 
 def digest(path: str | Path) -> str:
@@ -83,6 +87,8 @@ def train(out: str, *, final: bool = False, slow_saves: bool = False, **settings
     with logged() as lines:
         output = trainer.train()
         commit = trainer.push_to_hub(commit_message="Training complete") if final else None
+        # The next test must not meet the late requests of this run.
+        _own(trainer).uploader.submit(Upload("the last", {})).exception(timeout=20)
     return {
         "steps": output.global_step,
         "log": lines,
@@ -96,15 +102,9 @@ class _WaitForUploads(TrainerCallback):
     """Lets each save be uploaded before the next, so that none gives way to a newer one."""
 
     def __init__(self, trainer: Trainer) -> None:
-        from evenweave.hub.publish import PublishCallback
-
-        self._own = next(call for call in trainer.callbacks if isinstance(call, PublishCallback))
+        self._own = _own(trainer)
 
     def on_save(self, *_: Any, **__: Any) -> None:
-        import time
-
-        from evenweave.hub.uploader import Upload
-
         done = self._own.uploader.submit(Upload("wait", {}))
         began = time.monotonic()
         while not done.done() and time.monotonic() - began < 10:
@@ -160,9 +160,6 @@ def card(repo: str) -> dict[str, Any]:
 
 def run_command(words: list[str]) -> dict[str, Any]:
     """Run the command line as a user does; returns status, output and errors."""
-    import sys
-    from contextlib import redirect_stderr, redirect_stdout
-
     from evenweave.cli import main
 
     out, err, before = io.StringIO(), io.StringIO(), sys.argv
@@ -182,8 +179,6 @@ def run_command(words: list[str]) -> dict[str, Any]:
 
 def train_through_failure(out: str) -> dict[str, Any]:
     """Train while the Hub fails; the hub's own client is made as hasty as ours."""
-    import time
-
     from huggingface_hub.utils import _http
 
     real, _http.time.sleep = time.sleep, lambda seconds: real(min(seconds, 0.01))
@@ -204,3 +199,28 @@ def push_refused(out: str) -> dict[str, Any]:
     except Exception as error:
         return {"type": type(error).__name__, "message": str(error)}
     return {"type": "none"}
+
+
+def train_many_saves(out: str) -> dict[str, Any]:
+    """Save at every step while the Hub takes its time; says how long the slowest callback of a save took."""
+    trainer = _hasty(_trainer(out, save_strategy="steps", save_steps=1, num_train_epochs=1))
+    own = _own(trainer)
+    attempt, on_save = Uploader._attempt, own.on_save
+    spent: list[float] = []
+
+    def slow(self: Any, upload: Any) -> Any:
+        time.sleep(0.3)
+        return attempt(self, upload)
+
+    def timed(*arguments: Any, **more: Any) -> None:
+        began = time.monotonic()
+        on_save(*arguments, **more)
+        spent.append(time.monotonic() - began)
+
+    Uploader._attempt, own.on_save = slow, timed  # type: ignore[method-assign]
+    try:
+        with logged() as lines:
+            trainer.train()
+    finally:
+        Uploader._attempt = attempt  # type: ignore[method-assign]
+    return {"saves": len(spent), "slowest_save": max(spent), "log": lines}

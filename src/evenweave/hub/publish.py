@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from evenweave.errors import HubError
 from evenweave.hub.card import write_card
 from evenweave.hub.files import clear_staged, model_files, stage
-from evenweave.hub.push import later, open_repository, wait_for
+from evenweave.hub.push import later, name_repository, open_repository, wait_for
 from evenweave.hub.uploader import Patience, Upload, Uploader
 from evenweave.training.callbacks import TrainerCallback
 
@@ -149,9 +149,10 @@ def push(
     output = Path(trainer.args.output_dir)
     own = next((call for call in trainer.callbacks if isinstance(call, PublishCallback)), None)
     uploader = own.uploader if own and token is None else uploader_of(trainer.args, token=token)
+    card = write_card(trainer, output / "README.md", **{"repo": uploader.repo_id, **(facts or {})})
     if blocking:
         open_repository(uploader, output)
-    write_card(trainer, output / "README.md", **{"repo": uploader.repo_id, **(facts or {})})
+        name_repository(card, uploader.repo_id)
     future = uploader.submit(Upload(message, model_files(output), revision=revision))
     return wait_for(uploader, future, output) if blocking else future
 

@@ -37,12 +37,17 @@ def push_folder(
     if card is None:
         log.warning("%s: has no README.md; the model goes up without a card", folder)
     else:
-        text = card.read_text(encoding="utf-8")
-        named = _USE.sub(rf"\g<1>{uploader.repo_id}\g<2>", text)
-        if named != text:
-            card.write_text(named, encoding="utf-8")
+        name_repository(card, uploader.repo_id)
     log.info("uploading  %s", ", ".join(files))
     return wait_for(uploader, uploader.submit(Upload(message, files)), folder)
+
+
+def name_repository(card: Path, repo_id: str) -> None:
+    """Let the call that a card of ours shows load the model from where it is published."""
+    text = card.read_text(encoding="utf-8")
+    named = _USE.sub(rf"\g<1>{repo_id}\g<2>", text)
+    if named != text:
+        card.write_text(named, encoding="utf-8")
 
 
 def open_repository(uploader: Uploader, folder: Path) -> None:
