@@ -133,3 +133,21 @@ def test_help_answers_at_once():
         )
         assert "seqeval" in shown.stdout
     assert min(spent) < 0.5
+
+
+def test_perplexity_of_token_probabilities(tmp_path):
+    tokens, texts, bad = tmp_path / "tokens", tmp_path / "texts", tmp_path / "bad"
+    tokens.write_text("0.2\n0.3\n0.5\n0.7\n0.6\n")
+    texts.write_text("-1.6094379124341003 -1.203972804325936\n\n-0.6931471805599453\n")
+    bad.write_text("0.5\n0.5 x\n")
+    found = json.loads(score("perplexity", tokens, tokens, "--json"))["systems"]
+    assert found["tokens" if "tokens" in found else str(tokens)]["perplexity"] == pytest.approx(
+        2.39842, abs=1e-5
+    )
+    assert len(found) == 2
+    found = json.loads(score("perplexity", texts, "--log", "--json"))["systems"]["texts"]
+    assert found["perplexity"] == pytest.approx((0.2 * 0.3 * 0.5) ** (-1 / 3))
+    with pytest.raises(EvenweaveError, match=r"bad:2: '0.5 x' holds more than numbers"):
+        score("perplexity", bad)
+    tokens.write_text("0.5\n0\n")
+    assert '"perplexity": null' in score("perplexity", tokens, "--confidence", 0.9, "--json")

@@ -195,6 +195,37 @@ def rouge(
     )
 
 
+@app.command()
+def perplexity(
+    systems: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Probabilities of the true tokens, one a line or one text a line; one file a system."
+        ),
+    ],
+    log: Annotated[bool, typer.Option("--log", help="The numbers are natural logarithms.")] = False,
+    confidence: Confidence = None,
+    resamples: Resamples = 1000,
+    seed: Seed = 0,
+    compare: Compare = False,
+    json_output: Json = False,
+) -> None:
+    """Perplexity, exp of the mean negative log-probability over all tokens.
+
+    Example: evenweave score perplexity --log token_log_probabilities.txt
+    """
+    from evenweave.cli.score_table import Run, score_and_show
+    from evenweave.metrics.number_files import read_numbers
+
+    score_and_show(
+        "perplexity",
+        {"log": log},
+        _named(systems, [read_numbers(path) for path in systems]),
+        [None] * len(systems),
+        Run(confidence=confidence, resamples=resamples, seed=seed, compare=compare, json=json_output),
+    )
+
+
 def _score_texts(
     name: str, settings: dict[str, Any], systems: list[Path], references: list[Path], **run: Any
 ) -> None:
@@ -229,7 +260,12 @@ def _check_lines(path: Path, lines: Any, other: Path, right: Any) -> None:
 
 
 def _named(paths: list[Path], columns: list[Any]) -> dict[str, Any]:
-    """Name systems by their file names, or whole paths where names repeat."""
-    short = [path.name for path in paths]
-    names = short if len(set(short)) == len(short) else [str(path) for path in paths]
-    return dict(zip(names, columns, strict=True))
+    """Name systems by their file names, or whole paths where names repeat, numbered where those do too."""
+    names = [path.name for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
+    named: dict[str, Any] = {}
+    for name, column in zip(names, columns, strict=True):
+        again = sum(other.partition(" #")[0] == name for other in named)
+        named[f"{name} #{again + 1}" if again else name] = column
+    return named

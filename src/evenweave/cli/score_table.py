@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json as json_module
+import math
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from evenweave.errors import ArgumentError
 from evenweave.metrics.comparison import compare
@@ -54,9 +57,18 @@ def score_and_show(
             confidence=run.confidence or 0.95,
         )
     if run.json:
-        print(json_module.dumps(found))
+        print(json_module.dumps(_finite(found)))
     else:
         _show(found, metric.headline, run)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity and no NaN: both become null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _show(found: dict[str, Any], headline: tuple[str, ...], run: Run) -> None:

@@ -87,7 +87,7 @@ class _Book:
         )
 
     def number(self, data: NDArray[np.uint8], offsets: NDArray[np.int64] | None, count: int) -> Any:
-        """Return ids `[count]` of the tags between separators, or of slices; None if there are not `count`."""
+        """Return ids `[count]` of tags between separators, or of slices; None if there are not `count`."""
         if self.known < 0:
             self._open(256, 1 << 13, self.names or ())
         ids = np.empty(count, dtype=np.int64)

@@ -60,11 +60,20 @@ def exchanged_totals(
 
 
 def interval(scores: NDArray[Any], confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of resampled scores `[R]`; NaN where a resample has no score."""
-    tail = (1 - confidence) / 2
-    with np.errstate(invalid="ignore"):  # infinite scores (perplexity of an impossible token)
-        low, high = np.quantile(scores, [tail, 1 - tail])
-    return float(low), float(high)
+    """Return the percentile interval of resampled scores `[R]`, interpolated between neighbours.
+
+    Infinite scores (perplexity of an impossible token) bound it, where `np.quantile` would give NaN.
+    """
+    ordered = np.sort(np.atleast_1d(scores))
+    low, high = (_quantile(ordered, share) for share in ((1 - confidence) / 2, (1 + confidence) / 2))
+    return low, high
+
+
+def _quantile(ordered: NDArray[Any], share: float) -> float:
+    place = share * (len(ordered) - 1)
+    below = float(ordered[int(place)])
+    above = float(ordered[min(int(place) + 1, len(ordered) - 1)])
+    return below if below == above else below + (above - below) * (place - int(place))
 
 
 def _grouped(values: NDArray[Any]) -> NDArray[Any]:
