@@ -316,7 +316,7 @@ def pipeline(
         tokenizer: a tokenizer, or where to load it from; default from where the model comes.
         device: "cpu", "cuda", "cuda:1", an index, -1 for the CPU; default a GPU if there is one.
         dtype: "float32", "bfloat16", "float16" or a torch dtype; default that of the weights. bfloat16 is two
-            to three times as fast on processors that have it, and moves scores by about 0.01.
+            to three times as fast on processors that have it, and moves scores by 0.001 on average.
         aggregation_strategy, batch_size, ignore_labels, stride: see `PipelineSettings`.
         max_length, constrained: see `PipelineSettings`.
 
