@@ -75,9 +75,9 @@ class Forward:
             with self.autocast():
                 outputs = model(**inputs)
         finally:
-            # Called by anyone else, the model must take the batch as it is. Only recomputation in the backward
-            # pass still needs the layout; the loop lets go of it after that.
-            if not (torch.is_grad_enabled() and getattr(model, "is_gradient_checkpointing", False)):
+            # Called by anyone else, the model must take a batch as it is. Only recomputation in a backward pass
+            # still needs the layout; the loop lets go of it after that.
+            if not torch.is_grad_enabled():
                 use_layout(None)
         return Result(outputs, inputs, labels, layout)
 

@@ -20,6 +20,7 @@ from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import Events
 from evenweave.training.distributed import Ranks
 from evenweave.training.feed import Feed, MicroBatch, StreamFeed
+from evenweave.training.flat_attention import use_layout
 from evenweave.training.forward import Forward
 from evenweave.training.nonfinite import settle, usable
 from evenweave.training.sharding import plain
@@ -131,6 +132,7 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
                 part = part * 0.0  # a stand-in row: the rank takes part, its labels do not
             # DDP averages gradients over ranks; the sum is wanted.
             (part * (run.ranks.world / total).to(part)).backward()  # type: ignore[no-untyped-call]
+            use_layout(None)
         loss_sum += part.detach().double()
         if not last:
             run.tell("on_substep_end")
