@@ -23,6 +23,7 @@ def tagger_to_train(source: str, *, label_names: Sequence[str]) -> tuple[Any, An
         NotFoundError: no such directory, a file missing in it, or not to be had from the Hub.
         ArgumentError: the tokenizer is not a fast one.
     """
+    import torch
     from transformers import AutoConfig, AutoModelForTokenClassification
 
     is_local = check_directory(source)
@@ -38,6 +39,7 @@ def tagger_to_train(source: str, *, label_names: Sequence[str]) -> tuple[Any, An
         model = AutoModelForTokenClassification.from_pretrained(
             source,
             config=config,
+            dtype=torch.float32,  # a checkpoint in half precision is still trained in full
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=is_local,
