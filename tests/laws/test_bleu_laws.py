@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenweave.metrics import load
-from evenweave.metrics.bleu import bleu_counts, sentence_bleu
+from evenweave.metrics.bleu import sentence_bleu
+from evenweave.metrics.bleu_counts import bleu_counts
 
 word = st.sampled_from(["the", "cat", "sat", "on", "überall", "1,000", "U.S.", "&amp;", "中文"])
 text = st.lists(word, max_size=12).map(" ".join)
@@ -69,3 +70,17 @@ def test_score_many_is_score_of_each(pairs: Any, order: int) -> None:
         many = statistic.score_many(dict(zip(rows.names, rows.values.T, strict=True)))[key]  # type: ignore[union-attr]
         each = [statistic.score(dict(zip(rows.names, row, strict=True)))[key] for row in rows.values.tolist()]  # type: ignore[union-attr]
         assert many.tolist() == each
+
+
+def test_threads_change_no_number() -> None:
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(["a", "b", "c", "ü"], size)) for size in random.integers(0, 90, 500)]
+    texts[7] = "a b " * 1000
+    references = [[texts[i - 1], texts[i - 2]] for i in range(500)]
+    one = bleu_counts(texts, references).values
+    for threads in (2, 3, 7, 600):
+        assert bleu_counts(texts, references, threads=threads).values.tolist() == one.tolist()
+    several = load("bleu", threads=2)
+    several.add_batch(predictions=texts, references=references)
+    merged = load("bleu").merge(several).compute()
+    assert merged == load("bleu").compute(predictions=texts, references=references)

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenweave.kernels.tokenize_bytes import tokenize_row
-from evenweave.metrics.bleu import SacreBleu, bleu_counts, sentence_bleu
+from evenweave.metrics.bleu import SacreBleu, sentence_bleu
 from evenweave.metrics.bleu import sacrebleu as ours
+from evenweave.metrics.bleu_counts import bleu_counts
 from evenweave.metrics.bleu_tokenize import tokenizer as tokenizer_named
 from evenweave.metrics.bleu_tokenize import unescaped
 
@@ -65,7 +66,7 @@ def cut(text: str, name: Any) -> list[str]:
     raw = np.frombuffer(text.encode(), np.uint8)
     raw, bounds = unescaped(raw, frozen(np.array([0, len(raw)])), how)
     tokens = np.empty((3, len(raw)), np.int64)
-    count = tokenize_row(raw, 0, bounds[1], how.classes, how.open_ends, how.strip_front, tokens)
+    count = tokenize_row(raw, 0, bounds[1], how.classes, how.flags, tokens)
     return [bytes(raw[a:b]).decode() for _, a, b in tokens[:, :count].T]
 
 
@@ -135,7 +136,7 @@ def test_long_rows_of_few_words(words: list[str], again: list[str]) -> None:
     assert mine.tolist() == reference_counts(hypotheses, references, max_ngram_order=7).tolist()
 
 
-@pytest.mark.parametrize("length", [1, 62, 63, 64, 65, 66, 127, 128, 129, 1000])
+@pytest.mark.parametrize("length", [1, 62, 63, 64, 65, 66, 127, 128, 129, 511, 512, 513, 1200])
 @pytest.mark.parametrize("alphabet", [2, 50])
 def test_around_the_width_of_a_word(length: int, alphabet: int) -> None:
     random = np.random.default_rng(length)

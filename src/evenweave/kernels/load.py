@@ -32,10 +32,11 @@ def _load(_typing: Any, array: Any, index: Any) -> Any:
     return types.uint64(array, types.int64), build
 
 
-def _letters(_typing: Any, array: Any, index: Any) -> Any:
-    """Return a uint64 whose bit i says that `array[index + i]` is an ASCII letter or digit, for BLOCK bytes.
+def _letters(_typing: Any, array: Any, index: Any, beyond: Any) -> Any:
+    """Return a uint64 whose bit i says that `array[index + i]` is part of a word, for BLOCK bytes.
 
-    No bounds are checked.
+    That is an ASCII letter or digit. Where `beyond` has a bit, so is a byte of a character beyond ASCII,
+    unless it leads one that might be white space: C2, E1, E2 or E3. No bounds are checked.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -44,18 +45,23 @@ def _letters(_typing: Any, array: Any, index: Any) -> Any:
         def each(value: int) -> Any:
             return ir.Constant(kind, [value] * BLOCK)
 
-        def within(text: Any, first: str, last: str) -> Any:
-            return builder.icmp_unsigned(
-                "<=", builder.sub(text, each(ord(first))), each(ord(last) - ord(first))
-            )
+        def within(values: Any, first: int, last: int) -> Any:
+            past = builder.sub(values, each(first))
+            return builder.icmp_unsigned("<=", past, each(last - first))
+
+        def bits(found: Any) -> Any:
+            return builder.bitcast(found, ir.IntType(64))
 
         place = _place(context, builder, signature, arguments)
         text = builder.load(builder.bitcast(place, kind.as_pointer()))
         text.align = 1
-        letter = within(builder.or_(text, each(0x20)), "a", "z")
-        return builder.bitcast(builder.or_(letter, within(text, "0", "9")), ir.IntType(64))
+        letter = within(builder.or_(text, each(0x20)), ord("a"), ord("z"))
+        ascii_words = bits(builder.or_(letter, within(text, ord("0"), ord("9"))))
+        spaces = builder.or_(builder.icmp_unsigned("==", text, each(0xC2)), within(text, 0xE1, 0xE3))
+        others = builder.and_(bits(within(text, 0x80, 0xFF)), builder.not_(bits(spaces)))
+        return builder.or_(ascii_words, builder.and_(others, arguments[2]))
 
-    return types.uint64(array, types.int64), build
+    return types.uint64(array, types.int64, types.uint64), build
 
 
 def _equals(_typing: Any, array: Any, index: Any, key: Any) -> Any:

@@ -20,11 +20,16 @@ SINGLE = 3  # a token of its own
 MARK = 4  # a token of its own, except where digits hold it (see `tokenize_row`)
 DASH = 5  # a token of its own after a digit, else part of a word
 
+# Properties of a tokeniser, as flags.
+OPEN_ENDS = 1  # what lies outside a row holds a mark as a digit does; else it is as white space
+STRIP_FRONT = 2  # white space at the front counts as outside the row; at the end it always does
+PLAIN_BEYOND_ASCII = 4  # beyond ASCII there are only white space and parts of words
+
 MIX = np.uint64(0x9E3779B97F4A7C15)
 KEY, START, END = 0, 1, 2  # rows of a token table
 EXACT = 7
 NO_KEY = 8 << 56  # the key of no token
-_LETTER = ord("a")
+_LETTER, _BLANK = ord("a"), ord(" ")
 _ONE, _THREE, _EIGHT, _HALF, _TOP_BYTE = (np.uint64(n) for n in (1, 3, 8, 32, 56))
 _TOP_BIT = np.uint64(1 << 63)
 
@@ -98,9 +103,7 @@ def given_tokens(pieces: Any, first: int, last: int, tokens: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def tokenize_row(
-    text: Any, start: int, end: int, classes: Any, open_ends: bool, strip_front: bool, tokens: Any
-) -> int:
+def tokenize_row(text: Any, start: int, end: int, classes: Any, flags: int, tokens: Any) -> int:
     """Write the tokens of `text[start:end]` and return how many there are.
 
     A run of marks is the only place with a memory. The regular expressions it replaces pair a mark with the
@@ -111,11 +114,12 @@ def tokenize_row(
     Args:
         text: uint8 `[N]`, UTF-8.
         classes: uint8 `[0x110000]`, the class of each code point.
-        open_ends: what lies outside the row holds a mark as a digit does; else it is as white space.
-        strip_front: white space at the front counts as outside the row; at the end it always does.
+        flags: OPEN_ENDS, STRIP_FRONT and PLAIN_BEYOND_ASCII, added up.
         tokens: int64 `[3, at least the row's bytes]`, written: START and END of each token.
     """
-    if strip_front:
+    open_ends = flags & OPEN_ENDS != 0
+    beyond = np.uint64(-(flags & PLAIN_BEYOND_ASCII != 0))
+    if flags & STRIP_FRONT:
         while start < end:
             point, width = decode(text, start, end)
             if classes[point] != SPACE:
@@ -137,7 +141,7 @@ def tokenize_row(
         if words and at <= safe:
             if at >= block + BLOCK:
                 block = at
-                breaks = ~letters(text, at)
+                breaks = ~letters(text, at, beyond)
             rest = breaks >> np.uint64(at - block)
             ahead = lowest_bit(rest) if rest else block + BLOCK - at
             if ahead > 0:
@@ -150,6 +154,14 @@ def tokenize_row(
                 if not rest:
                     continue
         byte = text[at]
+        if byte == _BLANK:
+            if opened:
+                tokens[START, count], tokens[END, count] = begin, at
+                count += 1
+                opened = False
+            held = after_digit = False
+            at += 1
+            continue
         width = 1
         if byte < 0x80:
             kind = classes[byte]

@@ -6,28 +6,19 @@ gives fractions under the keys of `evaluate`'s bleu, `SacreBleu` percent under t
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenweave._version import __version__
-from evenweave.errors import ArgumentError
 from evenweave.metrics.base import Rows
+from evenweave.metrics.bleu_counts import TokenizerLike, bleu_counts
 from evenweave.metrics.bleu_score import Counts, Formula, Smoothing, weights_of
-from evenweave.metrics.bleu_tokenize import TokenizerName, unescaped
-from evenweave.metrics.bleu_tokenize import tokenizer as tokenizer_named
+from evenweave.metrics.bleu_tokenize import check_name
 from evenweave.metrics.metric import Metric
-
-if TYPE_CHECKING:
-    from evenweave.metrics.bleu_text import Units
-
-TokenizerLike = TokenizerName | Callable[[str], Any]
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +35,7 @@ class Bleu:
         smooth_value: of floor (default 0.1) and add-k (default 1).
         effective_order: leave out orders for which a hypothesis is too short; for single sentences.
         weights: one an order, adding up to 1; default all alike.
+        threads: how many count at once; they change no number.
 
     >>> from evenweave.metrics import load
     >>> load("bleu").compute(predictions=[["this", "is", "a", "test"]],
@@ -58,6 +50,7 @@ class Bleu:
     smooth_value: float | None = None
     effective_order: bool = False
     weights: Sequence[float] | None = None
+    threads: int = field(default=1, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", weights_of(self.weights))
@@ -77,7 +70,7 @@ class Bleu:
     @property
     def score_settings(self) -> frozenset[str]:
         """Settings that may change after the rows were counted."""
-        return frozenset({"smooth", "smooth_value", "effective_order", "weights"})
+        return frozenset({"smooth", "smooth_value", "effective_order", "weights", "threads"})
 
     @property
     def headline(self) -> tuple[str, ...]:
@@ -101,6 +94,7 @@ class Bleu:
             tokenizer=self.tokenizer,
             lowercase=self.lowercase,
             max_order=self.max_order,
+            threads=self.threads,
         )
 
     def score(self, totals: dict[str, float]) -> dict[str, Any]:
@@ -132,7 +126,7 @@ class SacreBleu:
         smooth_method, smooth_value: none, floor, add-k or exp; the value of floor and add-k.
         force: do not warn of hypotheses that look tokenised already.
         use_effective_order: leave out orders for which a hypothesis is too short; for single sentences.
-        max_order, weights: as in `Bleu`.
+        max_order, weights, threads: as in `Bleu`.
 
     >>> SacreBleu().score({"sys_len": 2, "ref_len": 2, "matched_1": 2, "total_1": 2})["score"]
     0.0
@@ -146,6 +140,7 @@ class SacreBleu:
     use_effective_order: bool = False
     max_order: int = 4
     weights: Sequence[float] | None = None
+    threads: int = field(default=1, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", weights_of(self.weights))
@@ -165,7 +160,9 @@ class SacreBleu:
     @property
     def score_settings(self) -> frozenset[str]:
         """Settings that may change after the rows were counted."""
-        return frozenset({"smooth_method", "smooth_value", "use_effective_order", "weights"})
+        return frozenset(
+            {"smooth_method", "smooth_value", "use_effective_order", "weights", "force", "threads"}
+        )
 
     @property
     def headline(self) -> tuple[str, ...]:
@@ -191,6 +188,7 @@ class SacreBleu:
             lowercase=self.lowercase,
             max_order=self.max_order,
             force=self.force,
+            threads=self.threads,
         )
 
     def score(self, totals: dict[str, float]) -> dict[str, Any]:
@@ -249,56 +247,6 @@ def sentence_bleu(
     return scores
 
 
-def bleu_counts(
-    predictions: Any,
-    references: Any,
-    *,
-    tokenizer: TokenizerLike = "13a",
-    lowercase: bool = False,
-    max_order: int = 4,
-    force: bool = True,
-) -> Rows:
-    """Return what BLEU adds up, for each row; the arguments are those of `bleu`.
-
-    Raises:
-        ArgumentError: references are None.
-        DataError: a row is no text, or has no reference; names the row.
-    """
-    # pyarrow and numba take a while to import; naming a metric must not wait for them.
-    from evenweave.kernels.bleu import bleu_rows, scratch
-    from evenweave.metrics.bleu_text import predictions_of, references_of
-
-    if references is None:
-        raise ArgumentError("references: none given; BLEU compares with at least one a row")
-    cut = tokenizer if callable(tokenizer) else None
-    how = tokenizer_named("none" if callable(tokenizer) else tokenizer)
-    hyp = predictions_of(predictions, cut=cut, lowercase=lowercase)
-    ref, ref_rows = references_of(references, like=hyp, cut=cut, lowercase=lowercase)
-    if not force:
-        _warn_of_tokenized(hyp)
-
-    def plain(units: Units) -> tuple[Any, Any, Any]:
-        if len(units.pieces):
-            return units.values, units.bounds, units.pieces
-        return *unescaped(units.values, units.bounds, how), units.pieces
-
-    hyp_side, ref_side = plain(hyp), plain(ref)
-    memory = scratch(hyp_side[1], ref_side[1], max_order)
-    out = np.empty((len(hyp.bounds) - 1, 2 + 2 * max_order), dtype=np.int64)
-    bleu_rows(
-        *hyp_side,
-        *ref_side,
-        ref_rows,
-        how.classes,
-        how.open_ends,
-        how.strip_front,
-        max_order,
-        memory,
-        out,
-    )
-    return Rows(Counts.names(max_order), out)
-
-
 def _signature(name: str, lowercase: bool, tokenizer: TokenizerLike, formula: Formula) -> str:
     label = tokenizer if isinstance(tokenizer, str) else getattr(tokenizer, "__qualname__", repr(tokenizer))
     case = "lc" if lowercase else "mixed"
@@ -308,18 +256,4 @@ def _signature(name: str, lowercase: bool, tokenizer: TokenizerLike, formula: Fo
 
 def _check_tokenizer(tokenizer: TokenizerLike) -> None:
     if not callable(tokenizer):
-        tokenizer_named(tokenizer)
-
-
-def _warn_of_tokenized(hyp: Units) -> None:
-    """Log what sacrebleu logs: a hundred lines that end in a full stop on its own were tokenised before."""
-    if len(hyp.pieces):
-        return
-    ends = hyp.bounds[1:][np.diff(hyp.bounds) >= 2]
-    detached = (hyp.values[ends - 1] == ord(".")) & (hyp.values[ends - 2] == ord(" "))
-    if detached.sum() >= 100:
-        _logger.warning(
-            "%d predictions end in ' .': they look tokenised, which changes BLEU; detokenise them, "
-            "or give force=True",
-            detached.sum(),
-        )
+        check_name(tokenizer)

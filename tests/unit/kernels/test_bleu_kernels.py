@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from evenweave.kernels.bleu import bleu_rows, scratch
+from evenweave.kernels.bleu import LONG, bleu_long_rows, bleu_rows, long_scratch, scratch
 from evenweave.kernels.load import BLOCK, equals, letters, lowest_bit
 from evenweave.kernels.tokenize_bytes import EXACT, KEY, decode, given_tokens, key_tokens
 from evenweave.metrics.bleu_tokenize import tokenizer, unescaped
@@ -68,9 +68,17 @@ def test_counts_of_given_tokens(pairs: Any, order: int) -> None:
     out = np.empty((len(pairs), 2 + 2 * order), dtype=np.int64)
     bleu_rows(
         hyp, hyp_bounds, hyp_pieces, ref, ref_bounds, ref_pieces, ref_rows,
-        how.classes, False, False, order, scratch(hyp_bounds, ref_bounds, order), out,
+        how.classes, how.flags, order, scratch(hyp_bounds, ref_bounds, order), out,
     )  # fmt: skip
-    assert out.tolist() == [oracle(*pair, order) for pair in pairs]
+    expected = [oracle(*pair, order) for pair in pairs]
+    assert out.tolist() == expected
+    # The driver for long rows must say the same of short ones.
+    out[:, 1] = LONG
+    bleu_long_rows(
+        hyp, hyp_bounds, hyp_pieces, ref, ref_bounds, ref_pieces, ref_rows,
+        how.classes, how.flags, order, long_scratch(hyp_bounds, ref_bounds, order), out,
+    )  # fmt: skip
+    assert out.tolist() == expected
 
 
 @given(st.lists(token, max_size=40))
@@ -86,8 +94,8 @@ def test_keys_of_short_tokens_are_exact_and_of_long_ones_below_zero(tokens: list
 
 
 @njit
-def _letters_of(data: Any, at: int) -> Any:
-    return letters(data, at)
+def _letters_of(data: Any, at: int, beyond: Any) -> Any:
+    return letters(data, at, beyond)
 
 
 @njit
@@ -103,9 +111,13 @@ def _lowest(word: Any) -> Any:
 def test_vector_compares() -> None:
     data = np.arange(256 + BLOCK, dtype=np.uint8)
     for at in range(256):
-        bits = int(_letters_of(data, at))
-        expected = [chr(byte).isalnum() and byte < 128 for byte in data[at : at + BLOCK].tolist()]
-        assert [bool(bits >> i & 1) for i in range(BLOCK)] == expected
+        block = data[at : at + BLOCK].tolist()
+        words = [chr(byte).isalnum() and byte < 128 for byte in block]
+        beyond = [byte >= 128 and byte not in (0xC2, 0xE1, 0xE2, 0xE3) for byte in block]
+        bits = int(_letters_of(data, at, np.uint64(0)))
+        assert [bool(bits >> i & 1) for i in range(BLOCK)] == words
+        bits = int(_letters_of(data, at, np.uint64(2**64 - 1)))
+        assert [bool(bits >> i & 1) for i in range(BLOCK)] == np.logical_or(words, beyond).tolist()
     values = np.array([3, 1, -1, 3, 3, 2**40, 0, 3, 1], dtype=np.int64)
     assert int(_equals_of(values, 0, 3)) == 0b10011001
     assert int(_equals_of(values, 1, -1)) == 0b10
@@ -175,7 +187,7 @@ def test_the_end_of_the_buffer_is_read_as_its_middle(name: Any) -> None:
         out = np.empty((1, 10), dtype=np.int64)
         bleu_rows(
             values, bounds, empty, values, bounds, empty, ref_rows,
-            how.classes, how.open_ends, how.strip_front, 4, scratch(bounds, bounds, 4), out,
+            how.classes, how.flags, 4, scratch(bounds, bounds, 4), out,
         )  # fmt: skip
         return out[0].tolist()
 

@@ -12,7 +12,8 @@ import pytest
 import evenweave
 from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics import compare, load
-from evenweave.metrics.bleu import Bleu, SacreBleu, bleu_counts
+from evenweave.metrics.bleu import Bleu, SacreBleu
+from evenweave.metrics.bleu_counts import bleu_counts
 from evenweave.ragged import Ragged
 
 TEXTS = ["the cat sat on the mat.", "hello there", ""]
