@@ -6,11 +6,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import overload
+from typing import Any, cast, overload
 
 from evenweave.data.assemble import assemble
 from evenweave.data.conll import read_conll
 from evenweave.data.dataset import Dataset, DatasetDict
+from evenweave.data.hub import is_hub_name, load_from_hub
 from evenweave.data.jsonl import read_jsonl
 from evenweave.data.labels import check_scheme
 from evenweave.data.parquet import read_parquet
@@ -28,42 +29,56 @@ _FORMATS = {"conll", "text", "json", "parquet"}
 
 @overload
 def load_dataset(
-    path: StrPath, *, split: None = None, scheme: str | None = "IOB2", data_files: DataFiles | None = None,
-    encoding: str = "utf-8", label_names: Sequence[str] | None = None,
+    path: StrPath, name: str | None = None, *, split: None = None, scheme: str | None = "IOB2",
+    data_files: DataFiles | None = None, encoding: str = "utf-8", label_names: Sequence[str] | None = None,
+    revision: str | None = None, token: str | None = None, streaming: bool = False,
 ) -> DatasetDict: ...  # fmt: skip
 @overload
 def load_dataset(
-    path: StrPath, *, split: str, scheme: str | None = "IOB2", data_files: DataFiles | None = None,
-    encoding: str = "utf-8", label_names: Sequence[str] | None = None,
+    path: StrPath, name: str | None = None, *, split: str, scheme: str | None = "IOB2",
+    data_files: DataFiles | None = None, encoding: str = "utf-8", label_names: Sequence[str] | None = None,
+    revision: str | None = None, token: str | None = None, streaming: bool = False,
 ) -> Dataset: ...  # fmt: skip
 
 
 def load_dataset(
     path: StrPath,
+    name: str | None = None,
     *,
     split: str | None = None,
     scheme: str | None = "IOB2",
     data_files: DataFiles | None = None,
     encoding: str = "utf-8",
     label_names: Sequence[str] | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+    streaming: bool = False,
 ) -> DatasetDict | Dataset:
-    """Read labelled text: CoNLL files, JSON Lines or Parquet, one file or a directory of splits.
+    """Read labelled text: CoNLL files, JSON Lines or Parquet, a file, a directory of splits or a Hub name.
 
-    Every split has the columns `id`, `tokens` and `ner_tags` (and `pos_tags`, `chunk_tags` where the files
+    Of files, every split has the columns `id`, `tokens` and `ner_tags` (and `pos_tags`, `chunk_tags` where the files
     have them); tags are ids into one list of names, the same for all splits:
     `splits["train"].features["ner_tags"].feature.names`. The tagging scheme found is reported in the log.
 
     Args:
         path: a file (one split, "train"), or a directory with files such as train.txt, valid.conll,
-            eng.testa, test.jsonl.
+            eng.testa, test.jsonl; or, where nothing here has that name, a data set of the Hugging Face Hub
+            such as "eriktks/conll2003", whose columns stay as they are. Where `datasets` is installed a
+            Hub data set is its `DatasetDict`; files always make Evenweave's, which has the same methods and
+            `to_datasets()`. A Hub data set that is a script is read from its Parquet revision: code from
+            the Hub never runs.
+        name: which configuration of a Hub data set.
         split: return this split alone.
         scheme: the tagging scheme wanted; None keeps the tags as they are, whatever they are.
         data_files: which file is which split, if their names do not say; relative to `path`.
         encoding: how CoNLL and JSON files are encoded.
         label_names: the labels, where tags are ids; default a labels.txt beside the files.
+        revision: of a Hub data set: branch, tag or commit.
+        token: for the Hub; default the one logged in with.
+        streaming: of a Hub data set: rows are fetched as they are asked for, nothing is kept on disk.
 
     Raises:
-        NotFoundError: no such file or directory.
+        NotFoundError: no such file or directory, or not on the Hub, or not to be had offline.
         DataError: a row that cannot be read; names file and line.
 
     Source: the layout follows `datasets` and the CoNLL-2003 shared task (Tjong Kim Sang and De Meulder).
@@ -74,6 +89,12 @@ def load_dataset(
         raise ArgumentError(f"path: {path!r}; give a labelled file or a folder of splits")
     if isinstance(label_names, str):
         raise ArgumentError(f"label_names: {label_names!r} is one string; give a list of names")
+    if data_files is None and is_hub_name(path):
+        found = load_from_hub(
+            str(path), name, split=split, revision=revision, token=token, streaming=streaming
+        )
+        return cast(Any, found)
+    _only_on_hub(path, name=name, revision=revision, token=token, streaming=streaming)
     files = _files(path, data_files)
     if split is not None and split not in files:
         raise ArgumentError(f"split: no {split!r} in {path}; the splits are {', '.join(files)}")
@@ -84,6 +105,13 @@ def load_dataset(
     # All splits are read even when one is asked for: they share one list of labels.
     splits = assemble(raw, scheme=scheme)
     return splits if split is None else splits[split]
+
+
+def _only_on_hub(path: StrPath, **given: Any) -> None:
+    """Refuse what has a meaning for Hub data sets alone."""
+    for argument, value in given.items():
+        if value:
+            raise ArgumentError(f"{argument}={value!r}: is for data sets of the Hub, and {path} is files here")
 
 
 def _files(path: StrPath, data_files: DataFiles | None) -> dict[str, list[Path]]:
