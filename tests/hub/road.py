@@ -224,3 +224,86 @@ def train_many_saves(out: str) -> dict[str, Any]:
     finally:
         Uploader._attempt = attempt  # type: ignore[method-assign]
     return {"saves": len(spent), "slowest_save": max(spent), "log": lines}
+
+
+def load(path: str, *, without_datasets: bool = False, **how: Any) -> dict[str, Any]:
+    """Load a data set and say what came."""
+    import importlib.util
+
+    import evenweave
+
+    real = importlib.util.find_spec
+    if without_datasets:
+        importlib.util.find_spec = lambda name, *more: None if name == "datasets" else real(name, *more)
+    try:
+        with logged() as lines:
+            made = evenweave.load_dataset(path, **how)
+    except evenweave.EvenweaveError as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        importlib.util.find_spec = real
+    parts = made if hasattr(made, "items") else {"": made}
+    told: dict[str, Any] = {"module": type(made).__module__.split(".")[0], "log": lines, "splits": {}}
+    for name, part in parts.items():
+        names = part.features["ner_tags"].feature.names
+        first = next(iter(part))
+        rows = len(part) if hasattr(part, "__len__") else None
+        told["splits"][name] = {"rows": rows, "columns": list(part.features), "names": names, "first": first}
+    return told
+
+
+def the_note(path: str, tokenizer_of: str) -> dict[str, Any]:
+    """The first steps of a tutorial on what `load_dataset` gave: map, select, shuffle, align."""
+    from transformers import AutoTokenizer
+
+    import evenweave
+
+    raw = evenweave.load_dataset(path)
+    words = AutoTokenizer.from_pretrained(tokenizer_of)
+
+    def tokenize_and_align_labels(examples: Any) -> Any:
+        made = words(examples["tokens"], truncation=True, is_split_into_words=True)
+        made["labels"] = [
+            evenweave.align_labels_with_tokens(labels, made.word_ids(at))
+            for at, labels in enumerate(examples["ner_tags"])
+        ]
+        return made
+
+    encoded = raw.map(tokenize_and_align_labels, batched=True, remove_columns=raw["train"].column_names)
+    small = raw["train"].shuffle(seed=1).select(range(2))
+    return {
+        "columns": encoded["train"].column_names,
+        "small": len(small),
+        "row": encoded["train"][0]["labels"],
+    }
+
+
+def train_by_name(path: str, out: str) -> dict[str, Any]:
+    """`train_tagger` and `evaluate_tagger` on a Hub name and on what `load_dataset` gave for it."""
+    import datasets
+
+    import evenweave
+
+    settings = {"use_cpu": True, "disable_tqdm": True, "num_train_epochs": 1}
+    Path(out).mkdir()
+    tagger().save_pretrained(f"{out}/base")
+    tokenizer().save_pretrained(f"{out}/base")
+    made = evenweave.load_dataset(path)
+    assert isinstance(made, datasets.DatasetDict)
+    runs = [
+        evenweave.train_tagger(data, model=f"{out}/base", output_dir=f"{out}/{at}", **settings)
+        for at, data in enumerate((path, made))
+    ]
+    scores = evenweave.evaluate_tagger(f"{out}/0", made["validation"], use_cpu=True)
+    return {
+        "losses": [run.train.training_loss for run in runs],
+        "scores": [run.scores["validation"]["overall"] for run in runs],
+        "again": scores["overall"],
+        "card": Path(f"{out}/0/README.md").read_text(),
+    }
+
+
+def save_base(folder: str) -> None:
+    """Save the tiny model and its tokenizer."""
+    tagger().save_pretrained(folder)
+    tokenizer().save_pretrained(folder)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, overload
 
 from evenweave.data.assemble import assemble
 from evenweave.data.conll import read_conll
@@ -90,10 +90,10 @@ def load_dataset(
     if isinstance(label_names, str):
         raise ArgumentError(f"label_names: {label_names!r} is one string; give a list of names")
     if data_files is None and is_hub_name(path):
-        found = load_from_hub(
+        found: DatasetDict | Dataset = load_from_hub(
             str(path), name, split=split, revision=revision, token=token, streaming=streaming
         )
-        return cast(Any, found)
+        return found
     _only_on_hub(path, name=name, revision=revision, token=token, streaming=streaming)
     files = _files(path, data_files)
     if split is not None and split not in files:

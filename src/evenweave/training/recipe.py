@@ -16,8 +16,12 @@ from evenweave.data.align import tokenize_and_align
 from evenweave.data.dataset import Dataset, DatasetDict
 from evenweave.data.encoder import default_encoder
 from evenweave.data.features import ClassLabel, Sequence, label_names_of
+from evenweave.data.hub import hub_splits, is_hub_name
 from evenweave.data.read import load_dataset
-from evenweave.errors import ArgumentError, DataError
+from evenweave.errors import ArgumentError, DataError, HubError
+from evenweave.hub.card import write_card
+from evenweave.hub.facts import CardFacts, with_intervals
+from evenweave.hub.publish import push
 from evenweave.inference.load import label_names, load_tagger, longest_sequence
 from evenweave.rng import permutation
 from evenweave.training.arguments import TrainingArguments
@@ -100,7 +104,7 @@ def train_tagger(
         EvenweaveError: bad data, model or arguments; one line that says what to do.
     """
     args = arguments_for(output_dir, settings)
-    splits = dict(data) if isinstance(data, Mapping) else dict(load_dataset(data))
+    splits = splits_of(data)
     names = names_of(splits, label_column)
     splits = with_validation(splits, seed=args.seed)
     seed_everything(args.seed)  # the new head's weights, and a whole new encoder's
@@ -132,12 +136,15 @@ def train_tagger(
     trainer.save_state()
     scored: list[str] = [name for name in ("validation", "test") if name in encoded]
     scores = {name: full_scores(trainer, encoded[name]) for name in scored}
-    return TaggerRun(Path(args.output_dir), trainer, output, scores, names, splits, label_column)
+    run = TaggerRun(Path(args.output_dir), trainer, output, scores, names, splits, label_column)
+    if trainer.ranks.is_main:
+        publish_card(run, dataset=name_of(data))
+    return run
 
 
 def evaluate_tagger(
     directory: str | Path,
-    data: str | Path | Dataset,
+    data: Any,
     *,
     split: str | None = None,
     label_column: str = "ner_tags",
@@ -147,14 +154,15 @@ def evaluate_tagger(
 
     Args:
         directory: a saved model, or a Hub name.
-        data: a file or directory for `load_dataset`, or one split of it.
+        data: a file, a directory or a Hub name for `load_dataset`, or one split of it, ours or of `datasets`.
         split: which split of `data`; default test, else validation, else the only one.
 
     Raises:
         DataError: a label the model does not know; names it.
     """
     model, tokenizer = load_tagger(directory)
-    dataset = data if isinstance(data, Dataset) else _one_split(load_dataset(data), split)
+    given = isinstance(data, str | Path | Mapping)
+    dataset = _one_split(splits_of(data), split) if given else as_dataset(data)
     dataset = with_label_ids(dataset, label_names(model), label_column=label_column)
     args = TrainingArguments(**{"output_dir": str(directory), "per_device_eval_batch_size": 32, **settings})
     length = min(longest_sequence(model, tokenizer), 512)
@@ -174,7 +182,10 @@ def arguments_for(output_dir: str | Path, settings: Mapping[str, Any]) -> Traini
 
 
 def full_scores(trainer: Trainer, encoded: Any) -> dict[str, Any]:
-    """Return {"loss", "overall": {...}, "types": {type: {...}}, "rows"} of a data set."""
+    """Return {"loss", "overall": {...}, "types": {type: {...}}, "rows"} of a data set.
+
+    `intervals` holds 95 % bootstrap intervals in the shape of the scores.
+    """
     metrics = trainer.evaluate(encoded, metric_key_prefix="score")
     scores = trainer.last_scores
     return {
@@ -182,8 +193,49 @@ def full_scores(trainer: Trainer, encoded: Any) -> dict[str, Any]:
         "overall": {key.removeprefix("overall_"): v for key, v in scores.items() if not isinstance(v, dict)},
         "types": {key: value for key, value in scores.items() if isinstance(value, dict)},
         "rows": len(np.unique(encoded.source)),
+        "intervals": {} if trainer.last_metric is None else with_intervals(trainer.last_metric)["intervals"],
         "seconds": metrics["score_runtime"],
     }
+
+
+def splits_of(data: str | Path | Mapping[str, Any]) -> dict[str, Dataset]:
+    """Return the splits of files, of a Hub name, or of what was loaded already, by us or by `datasets`."""
+    if isinstance(data, Mapping):
+        return {str(name): as_dataset(part) for name, part in data.items()}
+    return dict(hub_splits(str(data)) if is_hub_name(data) else load_dataset(data))
+
+
+def as_dataset(data: Any) -> Dataset:
+    """Return one split as ours.
+
+    Raises:
+        ArgumentError: neither ours nor of `datasets`.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if not hasattr(data, "with_format") or not hasattr(data, "__len__"):
+        kind = type(data).__name__
+        raise ArgumentError(f"data: {kind}; give a file, a directory, a Hub name or what load_dataset returns")
+    return Dataset.from_datasets(data)
+
+
+def name_of(data: Any) -> str | None:
+    """Return what a card calls the data: the Hub name, or the name of the directory or file."""
+    if isinstance(data, Mapping):
+        return None
+    return str(data) if is_hub_name(data) else Path(data).resolve().name
+
+
+def publish_card(run: TaggerRun, *, dataset: str | None) -> None:
+    """Write the model's card, with what only this run knows, and publish it if the run is published."""
+    trainer = run.trainer
+    trainer.card_facts = CardFacts(dataset=dataset, splits=run.splits, scores=run.scores)
+    write_card(trainer, run.output_dir / "README.md")
+    if trainer.args.push_to_hub:
+        try:
+            push(trainer, "Scores of all splits")
+        except HubError as error:
+            log.warning("hub: %s", error)
 
 
 def names_of(splits: Mapping[str, Dataset], label_column: str) -> list[str]:
