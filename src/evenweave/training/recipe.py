@@ -104,7 +104,7 @@ def train_tagger(
         EvenweaveError: bad data, model or arguments; one line that says what to do.
     """
     args = arguments_for(output_dir, settings)
-    splits = splits_of(data)
+    splits: dict[str, Dataset] = splits_of(data)
     names = names_of(splits, label_column)
     splits = with_validation(splits, seed=args.seed)
     seed_everything(args.seed)  # the new head's weights, and a whole new encoder's
@@ -198,11 +198,11 @@ def full_scores(trainer: Trainer, encoded: Any) -> dict[str, Any]:
     }
 
 
-def splits_of(data: str | Path | Mapping[str, Any]) -> dict[str, Dataset]:
+def splits_of(data: str | Path | Mapping[str, Any]) -> DatasetDict:
     """Return the splits of files, of a Hub name, or of what was loaded already, by us or by `datasets`."""
     if isinstance(data, Mapping):
-        return {str(name): as_dataset(part) for name, part in data.items()}
-    return dict(hub_splits(str(data)) if is_hub_name(data) else load_dataset(data))
+        return DatasetDict({str(name): as_dataset(part) for name, part in data.items()})
+    return hub_splits(str(data)) if is_hub_name(data) else load_dataset(data)
 
 
 def as_dataset(data: Any) -> Dataset:
@@ -215,7 +215,9 @@ def as_dataset(data: Any) -> Dataset:
         return data
     if not hasattr(data, "with_format") or not hasattr(data, "__len__"):
         kind = type(data).__name__
-        raise ArgumentError(f"data: {kind}; give a file, a directory, a Hub name or what load_dataset returns")
+        raise ArgumentError(
+            f"data: {kind}; give a file, a directory, a Hub name or what load_dataset returns"
+        )
     return Dataset.from_datasets(data)
 
 
