@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def show_log(level: int = logging.INFO) -> None:
-    """Send Evenweave's log lines to stderr, as they are."""
+    """Send Evenweave's log lines to stderr, as they are; of several ranks the first alone speaks."""
+    if os.environ.get("RANK", "0") != "0":
+        level = logging.ERROR
     log = logging.getLogger("evenweave")
     if not log.handlers:
         handler = logging.StreamHandler(sys.stderr)

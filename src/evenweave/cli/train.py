@@ -33,18 +33,24 @@ def train(
     """
     from evenweave.cli.output import print_scores, run_json, show_log
     from evenweave.cli.settings import read_settings
-    from evenweave.training.recipe import train_tagger
 
     show_log()
-    run = train_tagger(
-        data,
-        model=model,
-        output_dir=output,
-        label_column=label_column,
-        max_length=max_length,
-        resume=resume,
-        **read_settings(config, settings or []),
-    )
+    try:
+        from evenweave.training.recipe import train_tagger
+
+        run = train_tagger(
+            data,
+            model=model,
+            output_dir=output,
+            label_column=label_column,
+            max_length=max_length,
+            resume=resume,
+            **read_settings(config, settings or []),
+        )
+    except KeyboardInterrupt:  # the run has said where it stopped
+        raise typer.Exit(130) from None
+    if not run.trainer.is_world_process_zero():
+        return
     if report:
         from evenweave.training.summary import write_run_report
 
