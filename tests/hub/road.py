@@ -307,3 +307,40 @@ def save_base(folder: str) -> None:
     """Save the tiny model and its tokenizer."""
     tagger().save_pretrained(folder)
     tokenizer().save_pretrained(folder)
+
+
+def tagger_run(out: str) -> dict[str, Any]:
+    """`train_tagger` with publishing, and the numbers its card must hold."""
+    import evenweave
+
+    Path(out).mkdir()
+    save_base(f"{out}/base")
+    with logged() as lines:
+        run = evenweave.train_tagger(
+            splits(),
+            model=f"{out}/base",
+            output_dir=f"{out}/news",
+            push_to_hub=True,
+            hub_model_id="news",
+            use_cpu=True,
+            disable_tqdm=True,
+            num_train_epochs=2,
+            learning_rate=5e-3,
+        )
+    return {"scores": run.scores, "log": lines, "steps": run.train.global_step}
+
+
+def best_is_not_last(out: str) -> dict[str, Any]:
+    """A run whose best epoch is not its last: which scores does its card give?"""
+    trainer = _hasty(
+        _trainer(
+            out,
+            num_train_epochs=3,
+            load_best_model_at_end=True,
+            metric_for_best_model="loss",
+            greater_is_better=True,  # so that the first epoch is the best
+        )
+    )
+    trainer.train()
+    evaluated = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
+    return {"best": trainer.state.best_global_step, "evaluated": evaluated}

@@ -135,6 +135,9 @@ def training(run: Run, *, picture: str | None) -> str:
             for step, entry in by_step.items()
         ]
         parts.append(_table(head, lines))
+    if run.kept:
+        step, measure = run.kept
+        parts.append(f"The model is that of step {step:,}, the best by {title(measure)} on validation.")
     if picture:
         parts.append(f"![Losses and validation scores over epochs]({picture})")
     return "\n\n".join(parts)

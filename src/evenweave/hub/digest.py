@@ -21,7 +21,7 @@ def digest_of(dataset: Any) -> str | None:
 
     >>> from evenweave.data.dataset import Dataset
     >>> digest_of(Dataset.from_dict({"tokens": [["EU", "rejects"]], "ner_tags": [[3, 0]]}))
-    '85ddd2e43dfbb9d4'
+    'b3ed2d3085fce93c'
     """
     columns = _columns(dataset)
     if columns is None:

@@ -63,7 +63,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything the card is made of."""
+    """Everything the card is made of; `kept` is the step of the best model, and the measure that chose it."""
 
     name: str
     repo: str
@@ -77,6 +77,7 @@ class Run:
     settings: dict[str, Any]
     seed: int
     steps: int
+    kept: tuple[int, str] | None
     device: str
     parameters: int
     versions: dict[str, str]
@@ -104,6 +105,9 @@ def gather(trainer: Trainer, facts: CardFacts) -> Run:
         settings=_settings(args),
         seed=args.seed,
         steps=state.global_step,
+        kept=(state.best_global_step, args.best_metric_name.removeprefix("eval_"))
+        if args.load_best_model_at_end and state.best_global_step is not None
+        else None,
         device=_device(trainer),
         parameters=sum(p.numel() for p in trainer.model.parameters()),
         versions=_versions(),
