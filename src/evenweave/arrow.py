@@ -39,21 +39,21 @@ def ragged_from_arrow(
     """
     array = one_array(column)
     kind = array.type
-    if pa.types.is_fixed_size_list(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        array = array.cast(pa.large_list(kind.value_type))
-    if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
+    plain = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    views = pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind)
+    if not (plain or views or pa.types.is_fixed_size_list(kind)):
         raise DataError(f"column {name!r}: Arrow type {kind} is not a list of numbers")
-    if array.null_count:
-        if nulls == "error":
-            raise DataError(f"row {_first_null(array)}, column {name!r}: null; fill or drop the row")
-        # flatten() leaves out whatever bytes lie under a null row, which the offsets still cover.
-        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-        inside, offsets = array.flatten(), offsets_of(lengths.astype(np.int64))
-    else:
+    if array.null_count and nulls == "error":
+        raise DataError(f"row {_first_null(array)}, column {name!r}: null; fill or drop the row")
+    if plain and not array.null_count:
         bounds = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
         # Values outside the slice belong to other rows: look for nulls only among our own.
         inside = array.values.slice(int(bounds[0]), int(bounds[-1] - bounds[0]))
         offsets = bounds - bounds[0]
+    else:
+        # flatten() leaves out whatever bytes lie under a null row, which the offsets still cover.
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        inside, offsets = array.flatten(), offsets_of(lengths.astype(np.int64))
     if inside.null_count and null_value is not None:
         inside = pc.fill_null(inside, null_value)
     if inside.null_count:
