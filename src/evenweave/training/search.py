@@ -65,7 +65,7 @@ def search(
         run_name = hp_name(trial) if hp_name else f"run-{trial.number}"
         log.info("trial %d: %s", trial.number, ", ".join(f"{k}={v}" for k, v in chosen.items()))
         folder = str(Path(trainer.args.output_dir) / run_name)
-        args = dataclasses.replace(trainer.args, output_dir=folder, run_name=run_name, **chosen)
+        args = dataclasses.replace(trainer.args, output_dir=folder, run_name=run_name, push_to_hub=False, **chosen)
         prune = None if several else PruneCallback(trial, objective)
         one = _another(trainer, args, init=lambda: _made(trainer, trial), callback=prune)
         one.train()
@@ -124,9 +124,10 @@ def _another(
     trainer: Trainer, args: TrainingArguments, *, init: Callable[[], nn.Module], callback: Any
 ) -> Trainer:
     """Return a trainer like this one with other arguments, a fresh model and one more callback."""
+    from evenweave.hub.publish import PublishCallback
     from evenweave.training.trainer import Trainer
 
-    own = (DefaultFlow, ProgressCallback, TrackerCallback)
+    own = (DefaultFlow, ProgressCallback, TrackerCallback, PublishCallback)
     given = [copy.deepcopy(call) for call in trainer.callbacks if not isinstance(call, own)]
     return Trainer(
         args=args,
