@@ -65,7 +65,9 @@ def search(
         run_name = hp_name(trial) if hp_name else f"run-{trial.number}"
         log.info("trial %d: %s", trial.number, ", ".join(f"{k}={v}" for k, v in chosen.items()))
         folder = str(Path(trainer.args.output_dir) / run_name)
-        args = dataclasses.replace(trainer.args, output_dir=folder, run_name=run_name, push_to_hub=False, **chosen)
+        args = dataclasses.replace(
+            trainer.args, output_dir=folder, run_name=run_name, push_to_hub=False, **chosen
+        )
         prune = None if several else PruneCallback(trial, objective)
         one = _another(trainer, args, init=lambda: _made(trainer, trial), callback=prune)
         one.train()
