@@ -46,31 +46,37 @@ def write_masks(reference: Any, first: Any, last: Any, words: Any, masks: Any, c
 
 
 @njit(cache=True, nogil=True)
-def lcs_short(size: Any, candidate: Any, start: Any, stop: Any, masks: Any, columns: Any, walk: Any) -> Any:
-    """Compare `candidate[start:stop]` with a reference of `size` tokens, 1..64.
+def lcs_short(size: Any, candidate: Any, bounds: Any, masks: Any, columns: Any, walk: Any) -> Any:
+    """Compare a reference of `size` tokens, 1..64, with each of a candidate's sentences.
 
     Args:
-        columns: uint64 scratch of `stop - start`.
-        walk: return, as bits, the reference positions of the subsequence; else return its length.
+        bounds: int64, where in `candidate` its sentences begin, and where the last ends.
+        columns: uint64 scratch, as long as the longest sentence.
+        walk: return, as bits, the reference positions of all the subsequences; else return the length of
+            the last one.
     """
-    column = FULL
-    for j in range(start, stop):
-        matched = column & masks[candidate[j] + 1]
-        column = (column + matched) | (column - matched)
-        columns[j - start] = column
-    below = lowest(size)
-    if not walk:
-        return np.uint64(popcount(~column & below))
     marked = np.uint64(0)
-    # Nothing in this loop waits for a guess: whether a token matches is anyone's.
-    for j in range(stop - 1, start - 1, -1):
-        matches = masks[candidate[j] + 1]
-        stops = (matches | ~columns[j - start]) & below
-        if stops == 0:
-            break
-        bit = _ONE << np.uint64(highest_bit(stops))
-        marked |= bit & matches
-        below = (bit - _ONE) | (bit & ~matches)
+    below = lowest(size)
+    for sentence in range(len(bounds) - 1):
+        start, stop = bounds[sentence], bounds[sentence + 1]
+        column = FULL
+        for j in range(start, stop):
+            matched = column & masks[candidate[j] + 1]
+            column = (column + matched) | (column - matched)
+            columns[j - start] = column
+        if not walk:
+            marked = np.uint64(popcount(~column & below))
+            continue
+        # Nothing in this loop waits for a guess: whether a token matches is anyone's.
+        rest = below
+        for j in range(stop - 1, start - 1, -1):
+            matches = masks[candidate[j] + 1]
+            stops = (matches | ~columns[j - start]) & rest
+            if stops == 0:
+                break
+            bit = _ONE << np.uint64(highest_bit(stops))
+            marked |= bit & matches
+            rest = (bit - _ONE) | (bit & ~matches)
     return marked
 
 
@@ -86,7 +92,7 @@ def lcs_long(
     marked: Any,
     walk: Any,
 ) -> Any:
-    """Do what `lcs_short` does for a reference of any length; return the subsequence's length.
+    """Compare a reference of any length with `candidate[start:stop]`; return the subsequence's length.
 
     Args:
         columns: uint64 scratch of `words`, or with `walk` of `(stop - start + 1) * words`.

@@ -63,7 +63,8 @@ def _number_some(letters: Any, begins: Any, sizes: Any, ids: Any, firsts: Any, t
     last_slot = (len(table) >> 2) - 1
     room = len(table) >> 3
     while word < len(begins) and known < room:
-        begin, size = begins[word], np.int64(sizes[word])
+        begin = begins[word]
+        size: Any = np.int64(sizes[word])
         first = eight_bytes(letters, begin) & _MASKS[min(size, 8)]
         second = eight_bytes(letters, begin + 8) & _MASKS[min(max(size - 8, 0), 8)]
         if size > _EXACT:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from evenweave.kernels.words import CODES, intern_word
+from evenweave.kernels.number_words import number_words
 
 NLTK = 0
 PERL = 1
@@ -94,7 +94,7 @@ def _tables() -> tuple[Any, Any, Any]:
                 rows.append(
                     (_packed(old), (1 << 8 * len(old)) - 1, len(old), _packed(new), len(new), condition)
                 )
-                lasts[dialect, step] |= np.uint64(1 << int(CODES[ord(old[-1])]))
+                lasts[dialect, step] |= np.uint64(1 << (ord(old[-1]) & 31))
         bounds[dialect, len(steps) :] = len(rows)
     return np.array(rows, dtype=np.uint64), bounds, lasts
 
@@ -189,7 +189,7 @@ def stem_word(word: Any, size: Any, consonant: Any, dialect: Any) -> Any:
     """
     _classify(word, size, consonant)
     for step in range(_BOUNDS.shape[1] - 1):
-        if not (_LASTS[dialect, step] >> np.uint64(CODES[word[size - 1]])) & _ONE:
+        if not (_LASTS[dialect, step] >> np.uint64(word[size - 1] & 31)) & _ONE:
             continue
         tail = np.uint64(0)
         for i in range(max(size - 8, 0), size):
@@ -218,42 +218,37 @@ def stem_word(word: Any, size: Any, consonant: Any, dialect: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def stem_vocabulary(letters: Any, bounds: Any, vocabulary: Any, dialect: Any, stems: Any) -> Any:
-    """Number the stems of a vocabulary; words of up to 3 letters are their own stem.
+def stem_vocabulary(letters: Any, begins: Any, sizes: Any, dialect: Any, stems: Any) -> Any:
+    """Number the stems of words; words of up to 3 letters are their own stem.
 
     Args:
-        letters: uint8; bounds: int64 `[vocabulary + 1]`: the words, as in `kernels.words`.
+        letters: uint8; begins: int64 `[V]`, sizes: int32 `[V]`: where in `letters` each word stands.
         dialect: NLTK or PERL.
-        stems: int32 `[vocabulary]`, receives for each word the id of its stem.
+        stems: int32 `[V]`, receives for each word the number of its stem.
 
     Returns:
         The number of distinct stems.
     """
-    longest = 0
-    for word in range(vocabulary):
-        longest = max(longest, bounds[word + 1] - bounds[word])
+    total = np.int64(16)
+    longest = np.int64(0)
+    for word in range(len(begins)):
+        total += sizes[word]
+        longest = max(longest, np.int64(sizes[word]))
     consonant = np.empty(longest + 1, dtype=np.bool_)
     candidate = np.empty(longest + 1, dtype=np.uint8)
-    stem_letters = np.empty(bounds[vocabulary] + longest, dtype=np.uint8)
-    stem_bounds = np.empty(vocabulary + 2, dtype=np.int64)
-    stem_bounds[0] = 0
-    slots = 64
-    while slots < 2 * vocabulary:
-        slots *= 2
-    table = np.zeros(2 * slots, dtype=np.uint64)
-    known = 0
-    for word in range(vocabulary):
-        size = bounds[word + 1] - bounds[word]
+    stem_letters = np.empty(total, dtype=np.uint8)
+    stem_begins = np.empty(len(begins), dtype=np.int64)
+    stem_sizes = np.empty(len(begins), dtype=np.int32)
+    filled = np.int64(0)
+    for word in range(len(begins)):
+        size = np.int64(sizes[word])
         for i in range(size):
-            candidate[i] = letters[bounds[word] + i]
+            candidate[i] = letters[begins[word] + i]
         if size > 3:
             size = stem_word(candidate, size, consonant, dialect)
-        key = np.uint64(0)
         for i in range(size):
-            key = key * np.uint64(37) + np.uint64(CODES[candidate[i]])
-            stem_letters[stem_bounds[known] + i] = candidate[i]
-        stem = intern_word(key, size, stem_letters, stem_bounds, table, known)
-        stems[word] = stem
-        if stem == known:
-            known += 1
-    return known
+            stem_letters[filled + i] = candidate[i]
+        stem_begins[word] = filled
+        stem_sizes[word] = size
+        filled += size
+    return number_words(stem_letters, stem_begins, stem_sizes, stems, np.empty(len(begins), dtype=np.int64))

@@ -76,12 +76,13 @@ def union_hits(
         write_masks(ours, first, last, words, masks, _NO)
         for word in range(words):
             marked[word] = 0
+        if words == 1:
+            marked[0] = lcs_short(size, theirs, their_breaks, masks, columns, _YES)
         for other in range(len(their_breaks) - 1):
-            start, stop = their_breaks[other], their_breaks[other + 1]
             if words == 1:
-                marked[0] |= lcs_short(size, theirs, start, stop, masks, columns, _YES)
-            else:
-                lcs_long(size, theirs, start, stop, words, masks, columns, marked, _YES)
+                break
+            start, stop = their_breaks[other], their_breaks[other + 1]
+            lcs_long(size, theirs, start, stop, words, masks, columns, marked, _YES)
         write_masks(ours, first, last, words, masks, _YES)
         for i in range(size):
             token = ours[first + i]
@@ -177,7 +178,8 @@ def rouge_counts(
         if lcs or (union and flat):
             write_masks(ours, _ZERO, m, words, masks, _NO)
             if words == 1:
-                length = np.int64(lcs_short(m, theirs, _ZERO, n, masks, columns, _NO))
+                bounds[0], bounds[1] = 0, n
+                length = np.int64(lcs_short(m, theirs, bounds[:2], masks, columns, _NO))
             else:
                 length = lcs_long(m, theirs, _ZERO, n, words, masks, columns, marked, _NO)
             write_masks(ours, _ZERO, m, words, masks, _YES)

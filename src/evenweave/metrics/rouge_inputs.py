@@ -54,8 +54,7 @@ def read_pairs(predictions: Any, references: Any) -> Pairs:
     count = len(mine)
     ones = np.arange(count + 1, dtype=np.int64)
     if _is_text_column(mine) and _is_text_column(theirs):
-        texts = Ragged.concat([utf8(mine, name="predictions"), utf8(theirs, name="references")])
-        return Pairs(texts, "text", ones[:-1], ones[:-1] + count, ones)
+        return Pairs(_both(mine, theirs), "text", ones[:-1], ones[:-1] + count, ones)
     mine, theirs = _listed(mine), _listed(theirs)
     unit: Unit = "list" if count and _is_list(mine[0]) else "text"
     for row, text in enumerate(mine):
@@ -79,8 +78,7 @@ def read_pairs(predictions: Any, references: Any) -> Pairs:
     referred = count + np.arange(len(flat), dtype=np.int64)
     if unit == "list":
         return Pairs([*map(list, mine), *map(list, flat)], unit, predicted, referred, bounds)
-    texts = Ragged.concat([utf8(mine, name="predictions"), utf8(flat, name="references")])
-    return Pairs(texts, unit, predicted, referred, bounds)
+    return Pairs(_both(mine, flat), unit, predicted, referred, bounds)
 
 
 def utf8(texts: Any, *, name: str) -> Ragged:
@@ -103,6 +101,17 @@ def utf8(texts: Any, *, name: str) -> Ragged:
                     f"{error.start}; decode the text anew with errors='replace'"
                 ) from None
         raise
+
+
+def _both(predictions: Any, references: Any) -> Ragged:
+    """Return all predictions, then all references, as Ragged uint8."""
+    if isinstance(predictions, list) and isinstance(references, list):
+        texts = predictions + references
+        joined = "".join(texts)
+        if joined.isascii():  # a byte a character, and three times as fast as by way of Arrow
+            sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+            return Ragged.trusted(np.frombuffer(joined.encode(), dtype=np.uint8), offsets_of(sizes))
+    return Ragged.concat([utf8(predictions, name="predictions"), utf8(references, name="references")])
 
 
 def strings(texts: Ragged) -> list[str]:

@@ -8,19 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
+from evenweave.kernels.number_words import number_words
 from evenweave.kernels.porter import NLTK, PERL, stem_vocabulary, stem_word
-from evenweave.kernels.words import split_words
+from evenweave.kernels.words import PADDING, fold, split_words
 from evenweave.metrics.rouge_inputs import Pairs, strings, utf8
 from evenweave.metrics.rouge_irregular import base_of
 from evenweave.metrics.rouge_unicode import unicode_words
 from evenweave.ragged import Ragged, offsets_of
+
+# Of all Unicode, only these two lower-case to ASCII: KELVIN SIGN, and dotted capital I with a combining dot
+# behind the i, which cuts.
+_LOWERED = {"\u212a": "k", "\u0130": "i\u0307"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ def tokenise(
     words = unicode_words if tokenizer == "unicode" else tokenizer
     if pairs.unit == "text" and sentences == "newline":
         if not callable(words):
-            tokens = ascii_tokens(pairs.texts, stemmer=stemmer, fold=tokenizer == "default", forms=forms)
+            tokens = ascii_tokens(
+                pairs.texts, stemmer=stemmer, python_case=tokenizer == "default", forms=forms
+            )
             return tokens, tokens
         texts = strings(pairs.texts)
         cut = [[line for line in text.split("\n") if line] for text in texts]
@@ -103,7 +109,7 @@ def tokenise(
         whole = listed_tokens(map(words, texts))
         return whole, by_sentence if union else whole
     lines = ascii_tokens(
-        utf8(flat, name="sentences"), stemmer=stemmer, fold=tokenizer == "default", forms=forms
+        utf8(flat, name="sentences"), stemmer=stemmer, python_case=tokenizer == "default", forms=forms
     )
     tokens = lines.grouped(groups)
     return tokens, tokens
@@ -116,7 +122,7 @@ def _sentence(sentence: Any, text: Any) -> str:
 
 
 def ascii_tokens(
-    texts: Ragged, *, stemmer: int | None, fold: bool, forms: Mapping[str, str] | None = None
+    texts: Ragged, *, stemmer: int | None, python_case: bool, forms: Mapping[str, str] | None = None
 ) -> Tokens:
     """Cut UTF-8 texts into words of a-z and 0-9; lines are sentences.
 
@@ -124,27 +130,34 @@ def ascii_tokens(
         texts: uint8 rows.
         stemmer: a dialect of `kernels.porter`, or None.
         forms: with PERL, the irregular forms; see `base_of`.
-        fold: whether U+212A and U+0130 lower-case to k and i, as Python has it.
+        python_case: whether U+212A and U+0130 lower-case to k and i, as Python has it; else they cut.
     """
+    data, bounds = texts.flat, texts.offsets - texts.offsets[0]
+    folded = np.zeros(-(-len(data) // 64) * 64 + PADDING, dtype=np.uint8)
+    folded[: len(data)] = data
+    blocks, newlines = (np.empty(len(folded) // 64, dtype=np.uint64) for _ in range(2))
+    beyond = fold(folded.view(np.uint64), blocks.view(np.uint8), newlines.view(np.uint8))
+    if beyond and python_case:
+        raw = data.tobytes()
+        if any(letter.encode() in raw for letter in _LOWERED):
+            return ascii_tokens(_lowered(texts), stemmer=stemmer, python_case=False, forms=forms)
     count = len(texts)
-    data = texts.flat
     room = (len(data) + count) // 2 + 1
-    ids = np.empty(room, dtype=np.int32)
-    offsets = np.empty(count + 1, dtype=np.int64)
-    breaks = np.empty(room, dtype=np.int64)
-    break_offsets = np.empty(count + 1, dtype=np.int64)
-    letters = np.empty(len(data) + 8, dtype=np.uint8)
-    bounds = np.empty(room + 2, dtype=np.int64)
-    starts = texts.offsets - texts.offsets[0]
-    vocabulary = split_words(data, starts, letters, bounds, ids, offsets, breaks, break_offsets, fold)
-    ids = ids[: offsets[-1]]
+    begins, firsts, breaks = (np.empty(room, dtype=np.int64) for _ in range(3))
+    sizes = np.empty(room, dtype=np.int32)
+    offsets, break_offsets = (np.empty(count + 1, dtype=np.int64) for _ in range(2))
+    split_words(blocks, newlines, bounds, begins, sizes, offsets, breaks, break_offsets)
+    begins, sizes = begins[: offsets[-1]], sizes[: offsets[-1]]
+    ids = np.empty(len(begins), dtype=np.int32)
+    vocabulary = number_words(folded, begins, sizes, ids, firsts)
+    begins, sizes = begins[firsts[:vocabulary]], sizes[firsts[:vocabulary]]
     if stemmer == PERL:
-        words = _words(letters, bounds[: vocabulary + 1])
+        words = _words(folded, begins, sizes)
         numbers, stems = _numbered([_perl_stem(word, forms) for word in words])
         ids, vocabulary = stems[ids], len(numbers)
     elif stemmer is not None:
         stems = np.empty(vocabulary, dtype=np.int32)
-        vocabulary = stem_vocabulary(letters, bounds[: vocabulary + 1], vocabulary, stemmer, stems)
+        vocabulary = stem_vocabulary(folded, begins, sizes, stemmer, stems)
         ids = stems[ids]
     return Tokens(ids, offsets, breaks, break_offsets, vocabulary)
 
@@ -200,10 +213,19 @@ def _cached_stem(word: str) -> str:
     return stem_words([word], dialect=PERL)[0]
 
 
-def _words(letters: NDArray[np.uint8], bounds: NDArray[np.int64]) -> list[str]:
-    text = letters[: bounds[-1]].tobytes().decode()
-    ends = bounds.tolist()
-    return [text[start:end] for start, end in pairwise(ends)]
+def _words(letters: NDArray[np.uint8], starts: NDArray[np.int64], sizes: NDArray[np.int32]) -> list[str]:
+    text = letters.tobytes().decode()
+    return [text[start : start + size] for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
+
+
+def _lowered(texts: Ragged) -> Ragged:
+    """Put what they lower-case to in place of the characters beyond ASCII that lower-case to ASCII."""
+    rewritten = []
+    for text in strings(texts):
+        for letter, lower in _LOWERED.items():
+            text = text.replace(letter, lower)
+        rewritten.append(text)
+    return utf8(rewritten, name="texts")
 
 
 def _numbered(words: Iterable[str]) -> tuple[dict[str, int], NDArray[np.int32]]:
