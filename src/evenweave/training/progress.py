@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import TrainerCallback
+from evenweave.training.notebook import HtmlTable, in_notebook
 from evenweave.training.state import TrainerControl, TrainerState
 
 _HEAD = {"eval_loss": "Validation Loss", "eval_f1": "F1"}
@@ -113,11 +114,15 @@ class ProgressCallback(TrainerCallback):
 
 
 class EpochTable:
-    """The table of evaluations, printed row by row as they come; the first row fixes the columns."""
+    """The table of evaluations, printed row by row as they come; the first row fixes the columns.
+
+    In a notebook it is one HTML table that grows.
+    """
 
     def __init__(self, write: Any, *, by_epoch: bool) -> None:
         self._write, self._by_epoch = write, by_epoch
         self._columns: list[str] | None = None
+        self._html = HtmlTable() if in_notebook() else None
 
     def row(self, state: TrainerState, training_loss: float | None, metrics: dict[str, float]) -> None:
         """Print one row, and the head before the first."""
@@ -125,11 +130,17 @@ class EpochTable:
             self._columns = table_columns(metrics)
             head = ["Epoch" if self._by_epoch else "Step", "Training Loss", *map(title, self._columns)]
             self._widths = [max(len(name), 8) for name in head]
-            self._write("  ".join(name.rjust(w) for name, w in zip(head, self._widths, strict=True)))
+            self._line(head)
         place = f"{state.epoch:g}" if self._by_epoch else str(state.global_step)
         cells = [place, "-" if training_loss is None else f"{training_loss:.6f}"]
         cells += [f"{metrics[name]:.6f}" if name in metrics else "-" for name in self._columns]
-        self._write("  ".join(cell.rjust(w) for cell, w in zip(cells, self._widths, strict=True)))
+        self._line(cells)
+
+    def _line(self, cells: list[str]) -> None:
+        if self._html is not None:
+            self._html.add(cells)
+        else:
+            self._write("  ".join(cell.rjust(w) for cell, w in zip(cells, self._widths, strict=True)))
 
 
 def table_columns(metrics: dict[str, float]) -> list[str]:
