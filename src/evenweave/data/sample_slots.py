@@ -50,9 +50,14 @@ class Names:
         self._kept: dict[str, str] = {}
 
     def keep(self, key: str, make: Callable[[str, Choose], str]) -> str:
-        """Return what was made under `key`, making it the first time."""
+        """Return what was made under `key`, making it the first time: if it can, what no other key has."""
         if key not in self._kept:
-            self._kept[key] = make(self.split, self.choose)
+            made = make(self.split, self.choose)
+            # Few tries: some lists are short, and a sentence has only so many choices.
+            for _ in range(3):
+                if made in self._kept.values():
+                    made = make(self.split, self.choose)
+            self._kept[key] = made
         return self._kept[key]
 
     def first(self, which: str) -> str:
