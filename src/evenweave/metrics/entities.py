@@ -68,7 +68,7 @@ def classification_report(
     counts = by_type(totals)
     support = sum(three[1] for three in counts.values())
     types = {kind: (*prf(*three, zero), three[1]) for kind, three in counts.items()}
-    means = {f"{average} avg": (*averaged(totals, average, zero), support) for average in _AVERAGES}
+    means = {f"{average} avg": (*averaged(counts, average, zero), support) for average in _AVERAGES}
     if output_dict:
         keys = ("precision", "recall", "f1-score", "support")
         return {name: dict(zip(keys, scores, strict=True)) for name, scores in {**types, **means}.items()}
@@ -124,9 +124,10 @@ def _score(
 ) -> Any:
     totals = _totals(y_true, y_pred, Seqeval(mode=mode, scheme=scheme, suffix=suffix))
     zero = zero_value(zero_division)
+    counts = by_type(totals)
     if average is None:
-        return [prf(*three, zero)[which] for three in by_type(totals).values()]
-    return averaged(totals, average, zero)[which]
+        return [prf(*three, zero)[which] for three in counts.values()]
+    return averaged(counts, average, zero)[which]
 
 
 def _totals(y_true: Any, y_pred: Any, statistic: Seqeval) -> dict[str, float]:

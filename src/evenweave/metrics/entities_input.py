@@ -1,7 +1,6 @@
 """Tags in whatever form they come -> flat ids, row boundaries and the tags the ids stand for.
 
-Strings are joined by one separator and numbered by a kernel, which costs a few nanoseconds a tag where a
-dictionary look-up per tag in Python costs thirty. Arrow columns are numbered where they lie.
+Lists of strings and Arrow columns are numbered where they lie, by kernels.
 
 Shape legend: B rows, N tags in all.
 """
@@ -17,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
-from evenweave.kernels.chunks import intern_between, intern_slices
+from evenweave.kernels.tags import intern_lists, intern_slices, list_lengths
 from evenweave.ragged import Ragged, offsets_of
-
-SEPARATOR = "\n"
 
 
 @dataclass(frozen=True)
@@ -82,35 +79,45 @@ class _Book:
             return self.names or ()
         text = self.arena[: self.bounds[self.known]].tobytes()
         return tuple(
-            text[a:b].decode("utf-8", "surrogatepass")
+            text[a:b].decode()
             for a, b in zip(self.bounds[: self.known], self.bounds[1 : self.known + 1], strict=True)
         )
 
-    def number(self, data: NDArray[np.uint8], offsets: NDArray[np.int64] | None, count: int) -> Any:
-        """Return ids `[count]` of tags between separators, or of slices; None if there are not `count`."""
-        if self.known < 0:
-            self._open(256, 1 << 13, self.names or ())
-        ids = np.empty(count, dtype=np.int64)
+    def number(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the ids of the tags `data[offsets[i]:offsets[i + 1]]`."""
+        ids = np.empty(len(offsets) - 1, dtype=np.int64)
+        self._start()
+        while (
+            known := intern_slices(data, offsets, self.table, self.arena, self.bounds, self.known, ids)
+        ) < 0:
+            self._grow()
+        self.known = known
+        return ids
+
+    def number_lists(self, rows: list[list[str]], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the ids of the tags of lists of lists; TypeError if one is no string."""
+        ids = np.empty(int(lengths.sum()), dtype=np.int64)
+        self._start()
         while True:
-            if offsets is None:
-                known = intern_between(
-                    data, ord(SEPARATOR), self.table, self.arena, self.bounds, self.known, ids
-                )
-            else:
-                known = intern_slices(data, offsets, self.table, self.arena, self.bounds, self.known, ids)
+            known, odd = intern_lists(id(rows), lengths, self.table, self.arena, self.bounds, self.known, ids)
+            if odd >= 0:
+                raise TypeError
             if known >= 0:
                 self.known = known
                 return ids
-            if known == -2:
-                self._open(len(self.table) // 2, len(self.arena), self.tags())  # forget the wrongly cut
-                return None
-            self._open(len(self.table), 4 * len(self.arena), self.tags())
+            self._grow()
+
+    def _start(self) -> None:
+        if self.known < 0:
+            self._open(256, 1 << 13, self.names or ())
+
+    def _grow(self) -> None:
+        self._open(len(self.table), 4 * len(self.arena), self.tags())
 
     def add(self, tag: str) -> int:
         """Return the id of one tag."""
-        raw = np.frombuffer(tag.encode("utf-8", "surrogatepass"), dtype=np.uint8)
-        ids = self.number(raw, np.array([0, len(raw)]), 1)
-        return int(ids[0])
+        raw = np.frombuffer(tag.encode(), dtype=np.uint8)
+        return int(self.number(raw, np.array([0, len(raw)]))[0])
 
 
 def _ids(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -122,39 +129,21 @@ def _ids(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int64], ND
     if hasattr(column, "null_count"):
         return _from_arrow(column, argument, book)
     listed = column if isinstance(column, list) else list(column)
+    lengths = np.empty(len(listed), dtype=np.int64)
     try:
-        lengths = np.fromiter(map(len, listed), dtype=np.int64, count=len(listed))
-        first = next((row for row in listed if len(row)), [""])
-        if isinstance(first, str):
-            raise TypeError
-        if isinstance(first[0], str):
-            return _from_strings(listed, lengths, book), offsets_of(lengths)
-        flat = np.concatenate(listed) if isinstance(first, np.ndarray) else _array(listed)
-    except (TypeError, ValueError, KeyError):
+        if list_lengths(id(listed), lengths) >= 0:  # rows of another kind: tuples, arrays
+            if any(isinstance(row, str) for row in listed):
+                raise TypeError
+            listed = [row.tolist() if isinstance(row, np.ndarray) else list(row) for row in listed]
+            list_lengths(id(listed), lengths)
+        if isinstance(next((row[0] for row in listed if row), ""), str):
+            return book.number_lists(listed, lengths), offsets_of(lengths)
+        flat = np.array(list(chain.from_iterable(listed)))
+    except (TypeError, ValueError):
         raise _what_is_wrong(listed, argument) from None
     if flat.ndim != 1 or flat.dtype.kind not in "iuf":
         raise _what_is_wrong(listed, argument)
     return _integers(flat, argument, book), offsets_of(lengths)
-
-
-def _array(rows: list[Any]) -> NDArray[Any]:
-    return np.array(list(chain.from_iterable(rows)))
-
-
-def _from_strings(rows: list[Any], lengths: NDArray[np.int64], book: _Book) -> NDArray[np.int64]:
-    """Number rows of strings; TypeError if something else is among them."""
-    if not lengths.all():
-        rows = [row for row in rows if len(row)]
-    count = int(lengths.sum())
-    if not count:
-        return np.empty(0, dtype=np.int64)
-    text = SEPARATOR.join(chain(map(SEPARATOR.join, rows), [""]))
-    ids = book.number(np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8), None, count)
-    if ids is None:  # a tag holds a line break, so it was cut in two
-        place = {tag: book.add(tag) for tag in dict.fromkeys(chain.from_iterable(rows))}
-        ids = np.fromiter(map(place.__getitem__, chain.from_iterable(rows)), dtype=np.int64, count=count)
-    numbered: NDArray[np.int64] = ids
-    return numbered
 
 
 def _what_is_wrong(rows: list[Any], argument: str) -> DataError:
@@ -169,6 +158,8 @@ def _what_is_wrong(rows: list[Any], argument: str) -> DataError:
             if not isinstance(tag, str if strings else int | np.integer):
                 kind = "tags as strings" if strings else "ids as integers"
                 return DataError(f"{where}: {tag!r} among {kind}; give every row the same")
+            if isinstance(tag, str) and any("\ud800" <= letter <= "\udfff" for letter in tag):
+                return DataError(f"{where}: {tag!r} holds half a character; decode the text again")
     return DataError(f"column {argument!r}: not rows of tags; give a list of rows, [['B-PER', 'O'], ...]")
 
 
@@ -198,7 +189,7 @@ def _from_arrow(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int
         indices = inside.indices.to_numpy(zero_copy_only=inside.null_count == 0)
         return np.array(words, dtype=np.int64)[indices], bounds - bounds[0]
     text = bytes_from_arrow(inside, name=argument)
-    return book.number(text.values, text.offsets, len(text)), bounds - bounds[0]
+    return book.number(text.values, text.offsets), bounds - bounds[0]
 
 
 def _integers(values: NDArray[Any], argument: str, book: _Book) -> NDArray[np.int64]:

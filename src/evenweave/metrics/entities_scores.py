@@ -39,10 +39,11 @@ def result_of(totals: dict[str, Any], *, average: Average, zero: float) -> dict[
         totals: numbers, or arrays `[R]`, by the names of `columns_of`; types that nowhere occur are left out.
     """
     result: dict[str, Any] = {}
-    for kind, (both, gold, predicted) in by_type(totals).items():
+    counts = by_type(totals)
+    for kind, (both, gold, predicted) in counts.items():
         precision, recall, f1 = prf(both, gold, predicted, zero)
         result[kind] = {"precision": precision, "recall": recall, "f1": f1, "number": gold}
-    precision, recall, f1 = averaged(totals, average, zero)
+    precision, recall, f1 = averaged(counts, average, zero)
     result["overall_precision"], result["overall_recall"], result["overall_f1"] = precision, recall, f1
     if TOKENS in totals:  # spans have none
         result["overall_accuracy"] = divided(totals[RIGHT], totals[TOKENS], zero)
@@ -51,14 +52,13 @@ def result_of(totals: dict[str, Any], *, average: Average, zero: float) -> dict[
 
 def by_type(totals: dict[str, Any]) -> dict[str, tuple[Any, Any, Any]]:
     """Return for each type that occurs, sorted, its entities in both, gold, predicted."""
-    kinds = sorted(name[len(GOLD) :] for name in totals if name.startswith(GOLD))
+    kinds = sorted(name[len(GOLD) :] for name in totals if name[: len(GOLD)] == GOLD)
     counts = {kind: (totals[BOTH + kind], totals[GOLD + kind], totals[PREDICTED + kind]) for kind in kinds}
     return {kind: three for kind, three in counts.items() if _any(three[1]) or _any(three[2])}
 
 
-def averaged(totals: dict[str, Any], average: Average, zero: float) -> tuple[Any, Any, Any]:
-    """Return precision, recall and F1 over all types."""
-    counts = by_type(totals)
+def averaged(counts: dict[str, tuple[Any, Any, Any]], average: Average, zero: float) -> tuple[Any, Any, Any]:
+    """Return precision, recall and F1 over all types, from the counts of `by_type`."""
     both, gold, predicted = ([three[i] for three in counts.values()] for i in range(3))
     if average == "micro" or not counts:
         return prf(sum(both), sum(gold), sum(predicted), zero)

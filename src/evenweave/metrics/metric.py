@@ -12,10 +12,7 @@ import numpy as np
 from evenweave.errors import ArgumentError
 from evenweave.metrics.base import (
     HasHeadline,
-    HasPerRow,
-    HasRead,
     HasScoreSettings,
-    HasTotals,
     Rows,
     Statistic,
 )
@@ -171,10 +168,12 @@ class Metric:
         if len(self) == 0 and not self._parts:
             if predictions is None:
                 raise ArgumentError("predictions: none given and none added; nothing to score")
-            if confidence is None and isinstance(statistic, HasTotals) and not _per_row(statistic):
-                totals = statistic.totals(*_columns(statistic, predictions, references))
-                quick: Result = statistic.score(totals)  # type: ignore[attr-defined]
-                return quick
+            # Not isinstance(statistic, HasTotals): that takes as long as scoring a thousand tags.
+            totals = (
+                None if confidence is not None or _per_row(statistic) else getattr(statistic, "totals", None)
+            )
+            if totals is not None:
+                return _score(statistic, totals(*_columns(statistic, predictions, references)))
             sample = self._sample_of(statistic, predictions, references)
         else:
             self._refuse_late(settings)
@@ -232,7 +231,7 @@ class Metric:
 
 
 def _columns(statistic: object, predictions: Any, references: Any) -> tuple[Any, Any]:
-    read = statistic.read if isinstance(statistic, HasRead) else None
+    read = getattr(statistic, "read", None)
     mine = as_rows(predictions, argument="predictions", read=read)
     theirs = as_rows(references, argument="references", read=read)
     check_lengths(mine, theirs)
@@ -258,8 +257,13 @@ def _changed(statistic: Any, settings: dict[str, Any]) -> Any:
     return dataclasses.replace(statistic, **settings)
 
 
+def _score(statistic: Any, totals: dict[str, float]) -> Result:
+    result: Result = statistic.score(totals)
+    return result
+
+
 def _per_row(statistic: object) -> bool:
-    return isinstance(statistic, HasPerRow) and statistic.per_row
+    return bool(getattr(statistic, "per_row", False))
 
 
 def _listed(column: Any) -> list[Any]:
