@@ -2,7 +2,8 @@
 
 Tokens are local ids: the reference's distinct tokens are 0..L-1, a candidate's token is the same number
 or -1 where the reference lacks it. An n-gram's id is the slot at which the pair (id of its first n-1
-tokens, last token) lies in a hash table, so any order takes one table and no strings.
+tokens, last token) lies in a hash table, so any order takes one table and no strings. Of a reference of up
+to 64 tokens no table is needed: where an n-gram stands in it is a word of bits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,29 @@ import numpy as np
 from numba import njit
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+_ONE = np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def shared_short(candidate: Any, order: Any, masks: Any) -> Any:
+    """Return how many n-grams of this order a candidate shares with a reference of up to 64 tokens.
+
+    Args:
+        candidate: local ids `[n]`; order: n, at least 2.
+        masks: uint64, where each token stands in the reference, as in `kernels.lcs` with W = 1.
+    """
+    free = ~np.uint64(0)  # ends of the reference's n-grams that no n-gram of the candidate has taken yet
+    shared = 0
+    for j in range(len(candidate) - order + 1):
+        ends = masks[candidate[j] + 1]
+        for k in range(j + 1, j + order):
+            ends = (ends << _ONE) & masks[candidate[k] + 1]
+        ends &= free
+        free &= ~(ends & (~ends + _ONE))
+        shared += ends != 0
+    return shared
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from evenweave.kernels.lcs import lcs_long, lcs_short, write_masks
-from evenweave.kernels.overlap import extend_ngrams, slots_for
+from evenweave.kernels.overlap import extend_ngrams, shared_short, slots_for
 
 _LOW = np.int64(0xFFFFFFFF)
 # Typed constants: for literals Numba would compile the callees anew.
@@ -154,7 +154,15 @@ def rouge_counts(
         if kinds and orders[0] == 1:
             hits[pair, 0] = shared
             kind = 1
-        if top > 1:
+        words = (m + 63) >> 6
+        if len(masks) < (local + 1) * words:
+            masks = np.zeros((local + 1) * words, dtype=np.uint64)
+        if top > 1 and words == 1:
+            write_masks(ours, _ZERO, m, words, masks, _NO)
+            for later in range(kind, kinds):
+                hits[pair, later] = shared_short(theirs, orders[later], masks)
+            write_masks(ours, _ZERO, m, words, masks, _YES)
+        elif top > 1:
             for i in range(m):
                 heads[i] = ours[i]
             for j in range(n):
@@ -168,9 +176,6 @@ def rouge_counts(
                     break
         if not (lcs or union):
             continue
-        words = (m + 63) >> 6
-        if len(masks) < (local + 1) * words:
-            masks = np.zeros((local + 1) * words, dtype=np.uint64)
         our_first, our_last = break_offsets[r], break_offsets[r + 1]
         their_first, their_last = break_offsets[p], break_offsets[p + 1]
         # One sentence each: the subsequence is its own union, and no longer than the counts allow.
