@@ -166,3 +166,25 @@ def test_no_layout_depends_on_how_sequences_are_bucketed() -> None:
     assert logits[0][0] > logits[1][0] >= logits[2][0] == 1
     for _, other in logits[1:]:
         torch.testing.assert_close(other, logits[0][1], atol=1e-5, rtol=1e-4)
+
+
+def test_bfloat16_is_near_and_its_probabilities_stay_float32() -> None:
+    model = _model("Bert", "TokenClassification").train()
+    batch = _batch("TokenClassification", 0)
+    labels = batch.pop("labels")
+    expected = _gradients(model, batch, labels)
+    found = make_flat(model, wanted=True, half=True)
+    assert found is not None
+    made = flatten({**batch, "labels": labels}, position_start=0, device=torch.device("cpu"))
+    assert made is not None
+    use_layout(made[1])
+    flat_labels = made[0].pop("labels")
+    model.zero_grad()
+    loss = Loss("tokens")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = model(**made[0])
+    (loss.sum(outputs, flat_labels) / loss.count(flat_labels)).backward()
+    use_layout(None)
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(parameter.grad, expected[1][name], atol=0.02, rtol=0.1, msg=name)

@@ -132,6 +132,21 @@ class _FlatAttention(torch.autograd.Function):
         causal: bool,
         window: int | None,
     ) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return _FlatAttention._forward(ctx, q, k, v, layout, dropout, scale, causal, window)
+
+    @staticmethod
+    def _forward(
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        layout: Layout,
+        dropout: float,
+        scale: float,
+        causal: bool,
+        window: int | None,
+    ) -> Tensor:
         out = torch.empty(q.shape, dtype=q.dtype)
         saved: list[Any] = []
         for bucket in layout.buckets:
