@@ -53,11 +53,12 @@ def measure(trainer: Trainer, data: Prepared, *, prefix: str, keep: bool) -> Mea
     if arrays is not None and metric is not None:
         consumer = BothConsumer(arrays, metric)
     args = trainer.args
+    forward = trainer.forward()  # moves the model to its device, which cuts a gathered one up again
     with gathered(trainer.model):
         done = run_pass(
             trainer.model,
             data,
-            forward=trainer.forward(),
+            forward=forward,
             collator=trainer.data_collator,
             batch_size=args.per_device_eval_batch_size,
             max_tokens=args.max_tokens_per_batch,
@@ -75,9 +76,7 @@ def measure(trainer: Trainer, data: Prepared, *, prefix: str, keep: bool) -> Mea
         whole, *others = trainer.ranks.gather([metric.metric])
         for other in others:
             whole.merge(other)
-        scores = (
-            Metric(whole.statistic).merge(whole).compute()
-        )  # compute() empties a metric; this one is kept
+        scores = Metric(whole.statistic).merge(whole).compute()  # compute() empties; this is kept
     trainer.last_scores, trainer.last_metric = scores, whole
     metrics = {} if done.loss is None else {f"{prefix}_loss": done.loss}
     for name, value in (scores if function is not None else overall(scores)).items():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from evenweave.data.align import Encoded, tokenize_and_align
 from evenweave.data.columns import Columns
-from evenweave.errors import ArgumentError, DataError
+from evenweave.errors import ArgumentError, DataError, EvenweaveError
 from evenweave.ragged import Ragged
 
 log = logging.getLogger("evenweave")
@@ -74,7 +74,7 @@ def prepare(
     if isinstance(dataset, Columns):
         return _from_columns(dataset, accepted, role)
     names = column_names(dataset)
-    if names is None:
+    if names is None or getattr(dataset, "_format_type", None) == "custom":  # rows are what a function makes
         return Prepared(dataset)
     if "input_ids" not in names and "tokens" in names and tokenizer is not None:
         return _from_encoded(tokenize_and_align(dataset, tokenizer), accepted)
@@ -88,7 +88,8 @@ def prepare(
     if dropped:
         log.info("%s data: columns the model does not take are left out: %s", role, ", ".join(dropped))
     if own_collator:
-        return Prepared(_Selected(dataset, kept) if dropped else dataset)
+        lengths = _lengths(dataset) if "input_ids" in kept else None
+        return Prepared(_Selected(dataset, kept) if dropped else dataset, lengths=lengths)
     return _from_columns(Columns(_select(dataset, kept)), None, role)
 
 
@@ -129,6 +130,15 @@ def _from_columns(columns: Columns, accepted: set[str] | None, role: str) -> Pre
         log.info("%s data: columns the model does not take are left out: %s", role, ", ".join(left))
         columns = columns.select_columns(kept)
     return Prepared(columns, lengths=columns.lengths, source=columns.source)
+
+
+def _lengths(dataset: Any) -> NDArray[np.int64] | None:
+    if isinstance(dataset, list | tuple):
+        return np.fromiter((len(row["input_ids"]) for row in dataset), dtype=np.int64, count=len(dataset))
+    try:
+        return Columns(_select(dataset, ["input_ids"])).lengths
+    except EvenweaveError:  # not a column of lists; only reading the rows would tell
+        return None
 
 
 def _select(dataset: Any, names: list[str]) -> Any:

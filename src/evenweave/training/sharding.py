@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 def shard(model: nn.Module, *, device: torch.device, world: int) -> nn.Module:
     """Cut the parameters of `model` over all ranks, in place: layer by layer, then what is left."""
+    # Nothing here changes an output in place, which is what torch warns of.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
     mesh = init_device_mesh(device.type, (world,))
     for module in model.modules():
         if isinstance(module, nn.ModuleList):

@@ -76,6 +76,7 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
     state.logging_steps = interval(args.logging_steps, 500, state.max_steps)
     state.eval_steps = interval(args.eval_steps, args.logging_steps, state.max_steps)
     state.save_steps = interval(args.save_steps, 500, state.max_steps)
+    state.is_world_process_zero = state.is_local_process_zero = ranks.is_main
     run = Run(
         args=args,
         model=model,
