@@ -158,6 +158,8 @@ class HubServer:
             return await self._create(request)
         kind, rest = parts[0].removesuffix("s"), parts[1:]
         name = "/".join(rest[:2])
+        if not rest:
+            return _not_found("no such call", "EntryNotFound")
         if rest[0] in self.moved:
             there = f"/api/{parts[0]}/{self.moved[rest[0]]}"
             return Response(status_code=307, headers={"Location": "/".join([there, *rest[1:]])})
@@ -170,6 +172,10 @@ class HubServer:
                 return JSONResponse({"error": "You need to be authenticated"}, 401)
             body = await request.body()
             return self._preupload(repo, body) if verb == "preupload" else self._commit(repo, more[0], body)
+        if request.method == "POST" and verb == "branch":
+            there = more[0] in repo.branches
+            repo.branches.setdefault(more[0], [repo.head])
+            return JSONResponse({}, 409 if there else 200)
         commit = repo.at(more[0] if more else "main")
         if commit is None:
             return _not_found("Invalid rev id", "RevisionNotFound")
@@ -210,7 +216,7 @@ class HubServer:
         return JSONResponse({"files": files})
 
     def _commit(self, repo: Repo, branch: str, body: bytes) -> Response:
-        files, message = dict(repo.head.files), ""
+        files, message = dict(repo.branches[branch][-1].files), ""
         for line in body.splitlines():
             entry = json.loads(line)
             value = entry["value"]
@@ -266,7 +272,7 @@ class HubServer:
         repo = self.repos.get((kind, "/".join(rest[:2])))
         if repo is None or (repo.private and not self._authorised(request)):
             return _not_found("Repository not found", "RepoNotFound")
-        commit = repo.at(rest[3])
+        commit = repo.at(rest[3]) if rest[2:3] == ["resolve"] and len(rest) > 4 else None
         if commit is None:
             return _not_found("Invalid rev id", "RevisionNotFound")
         path = "/".join(rest[4:])

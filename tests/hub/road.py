@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import io
 import logging
@@ -111,11 +112,11 @@ class _WaitForUploads(TrainerCallback):
             time.sleep(0.01)
 
 
-def push_after(out: str, repo: str) -> dict[str, Any]:
-    """Publish a run that had not asked for it, and one from its directory by the command."""
+def push_after(out: str, repo: str, revision: str | None = None) -> dict[str, Any]:
+    """Publish a run that had not asked for it."""
     trainer = _trainer(out, push_to_hub=False, hub_model_id=repo, num_train_epochs=1)
     trainer.train()
-    commit = trainer.push_to_hub(commit_message="Training complete", language="en", license="apache-2.0")
+    commit = trainer.push_to_hub(commit_message="Training complete", revision=revision, language="en")
     return {"oid": commit.oid, "sha256": digest(Path(out) / "model.safetensors")}
 
 
@@ -179,8 +180,9 @@ def run_command(words: list[str]) -> dict[str, Any]:
 
 def train_through_failure(out: str) -> dict[str, Any]:
     """Train while the Hub fails; the hub's own client is made as hasty as ours."""
-    from huggingface_hub.utils import _http
+    from huggingface_hub.utils import _http, get_session
 
+    get_session().timeout = None  # an earlier run may have set it to its own patience
     real, _http.time.sleep = time.sleep, lambda seconds: real(min(seconds, 0.01))
     try:
         began = time.monotonic()
@@ -343,3 +345,26 @@ def best_is_not_last(out: str) -> dict[str, Any]:
     trainer.train()
     evaluated = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
     return {"best": trainer.state.best_global_step, "evaluated": evaluated}
+
+
+def stopped_run(out: str) -> dict[str, Any]:
+    """A run stopped by Ctrl-C before its save is uploaded; what is said as the process ends."""
+
+    class Stop(TrainerCallback):
+        def on_save(self, *_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
+
+    trainer = _hasty(_trainer(out, num_train_epochs=1))
+    attempt = Uploader._attempt
+    Uploader._attempt = lambda self, upload: time.sleep(1)  # type: ignore[method-assign]
+    trainer.add_callback(Stop())
+    try:
+        with logged() as lines:
+            try:
+                trainer.train()
+            except KeyboardInterrupt:
+                _own(trainer)._left_behind()
+    finally:
+        Uploader._attempt = attempt  # type: ignore[method-assign]
+        atexit.unregister(_own(trainer)._left_behind)
+    return {"log": lines, "last": trainer.state.saved_checkpoints[-1]}

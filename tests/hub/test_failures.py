@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.hub.client import Client
-from tests.hub.hub_server import HubServer
+from tests.hub.hub_server import TOKEN, HubServer
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,11 @@ def test_pushing_by_hand_to_a_hub_that_refuses_is_one_error_with_the_remedy(
     again = client("run_command", words=["push", f"{out}/nothing", "ada/late"])
     assert (again["status"], again["out"]) == (1, "")
     assert again["err"].strip().endswith("give the one that a model was saved to")
+
+
+def test_log_in_on_the_command_line(hub: HubServer, client: Client) -> None:
+    done = client("run_command", words=["login", "--token", TOKEN])
+    assert (done["status"], done["out"].splitlines()[-1]) == (0, "logged in as ada")
+    refused = client("run_command", words=["login", "--token", "hf_wrong"])
+    assert refused["status"] == 1
+    assert "evenweave: error: not logged in: the Hub refused the token (401)" in refused["err"]

@@ -38,3 +38,16 @@ def test_a_save_that_waits_gives_way_to_a_newer_one(hub: HubServer, client: Clie
     assert len(repo.messages) < done["saves"]
     assert any("goes up instead" in line for line in done["log"])
     assert done["slowest_save"] < 0.5, "no step waits for an upload"
+
+
+def test_a_push_by_hand_can_go_to_a_branch(hub: HubServer, client: Client, out: str) -> None:
+    client("push_after", out=out, repo="ada/branched", revision="try-1")
+    repo = hub.repos["model", "ada/branched"]
+    assert repo.messages == []
+    assert repo.branches["try-1"][-1].message == "Training complete"
+    assert "model.safetensors" in repo.branches["try-1"][-1].files
+
+
+def test_a_run_that_is_stopped_says_what_was_not_uploaded(hub: HubServer, client: Client, out: str) -> None:
+    done = client("stopped_run", out=out)
+    assert done["log"][-1] == f"hub: not all was uploaded; publish with: evenweave push {done['last']} run"

@@ -14,9 +14,10 @@ def log_in(token: str | None = None) -> str:
     Raises:
         HubError: the token is refused or the Hub does not answer.
     """
+    client = _client()
     api = hub_api(token, answer=Patience().answer)
     try:
-        login(token=token)
+        client.login(token=token)
         return str(api.whoami()["name"])
     except Exception as error:
         raise HubError(f"not logged in: {explain(error)[0]}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -55,6 +56,7 @@ class PublishCallback(TrainerCallback):
         """Open the repository, so that a refused token is known now and not after hours."""
         if state.is_world_process_zero:
             clear_staged(Path(args.output_dir))
+            atexit.register(self._left_behind)
             opened = self.uploader.submit(Upload("opening the repository", {}))
             opened.add_done_callback(self._tell)
 
@@ -88,6 +90,7 @@ class PublishCallback(TrainerCallback):
     ) -> None:
         """Upload the final model with its card, and wait for all uploads as long as patience lasts."""
         self._trainer.save_model()
+        atexit.unregister(self._left_behind)
         if not state.is_world_process_zero or self.uploader.refused:
             return
         try:
@@ -96,6 +99,12 @@ class PublishCallback(TrainerCallback):
             log.warning("hub: %s", error)
         else:
             log.info("published  %s", done.commit_url)
+
+    def _left_behind(self) -> None:
+        """Say that a run which was stopped ends before its last save was uploaded."""
+        kept = self._trainer.state.saved_checkpoints
+        if self.uploader.busy and kept:
+            log.warning("hub: not all was uploaded; publish with: %s", later(kept[-1], self.uploader.repo_id))
 
     def _tell(self, done: Future[CommitInfo | None]) -> None:
         """Log a failed upload; a refusal is said once."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
 from contextlib import contextmanager
@@ -67,11 +68,16 @@ class Uploader:
         repo_id: `name` or `namespace/name`; the namespace is the token's own by default.
         token: default: the one of `login()` or HF_TOKEN.
         private: for a repository that is created; None leaves it to the account's settings.
+
+    Raises:
+        MissingDependencyError: huggingface_hub is not installed.
     """
 
     def __init__(
         self, repo_id: str, *, token: str | None = None, private: bool | None = None, patience: Patience
     ) -> None:
+        if importlib.util.find_spec("huggingface_hub") is None:
+            raise missing("huggingface_hub", extra="train")
         self.repo_id = repo_id
         self.patience = patience
         self.refused: HubError | None = None
@@ -79,6 +85,7 @@ class Uploader:
         self._opened = False
         self._failing = False
         self._waiting: list[Upload] = []
+        self._uploading = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -91,7 +98,8 @@ class Uploader:
                     log.info(
                         "hub: %r was not uploaded yet; %r goes up instead", older.message, upload.message
                     )
-                    _finish(older, lambda future: future.cancel())
+                    _clear(older)
+                    older.done.cancel()
             self._waiting.append(upload)
             if self._thread is None:
                 # A daemon: a Hub that never answers must not keep the process from ending.
@@ -99,6 +107,11 @@ class Uploader:
                 self._thread.start()
             self._changed.notify()
         return upload.done
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything not uploaded yet."""
+        return self._uploading or bool(self._waiting)
 
     def wait(self, future: Future[CommitInfo | None]) -> CommitInfo | None:
         """Return an upload's result; waits as long as the patience says.
@@ -122,12 +135,18 @@ class Uploader:
                 while not self._waiting:
                     self._changed.wait()
                 upload = self._waiting.pop(0)
+                self._uploading = True
+            settled: CommitInfo | HubError | None
             try:
-                result = self._persist(upload)
+                settled = self._persist(upload)
             except HubError as error:
-                _finish(upload, lambda future, error=error: future.set_exception(error))  # type: ignore[misc]
+                settled = error
+            self._uploading = False
+            _clear(upload)
+            if isinstance(settled, HubError):
+                upload.done.set_exception(settled)
             else:
-                _finish(upload, lambda future, result=result: future.set_result(result))  # type: ignore[misc]
+                upload.done.set_result(settled)
 
     def _persist(self, upload: Upload) -> CommitInfo | None:
         wait = self.patience.first_wait
@@ -158,6 +177,8 @@ class Uploader:
             self.repo_id, self._opened = made.repo_id, True
         if not upload.files:
             return None
+        if upload.revision is not None:
+            api.create_branch(self.repo_id, branch=upload.revision, exist_ok=True)
         from huggingface_hub import CommitOperationAdd
 
         operations = [CommitOperationAdd(name, str(path)) for name, path in upload.files.items()]
@@ -185,15 +206,9 @@ def _without_bars() -> Iterator[None]:
 
 
 def hub_api(token: str | None = None, *, answer: float) -> Any:
-    """Return the Hub's client, which waits `answer` seconds for a silent server instead of for ever.
+    """Return the Hub's client, which waits `answer` seconds for a silent server instead of for ever."""
+    from huggingface_hub import HfApi, utils
 
-    Raises:
-        MissingDependencyError: huggingface_hub is not installed.
-    """
-    try:
-        from huggingface_hub import HfApi, utils
-    except ImportError:
-        raise missing("huggingface_hub", extra="train") from None
     session = cast(Any, utils).get_session()
     if session.timeout.read is None:
         session.timeout = answer
@@ -239,7 +254,6 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _finish(upload: Upload, settle: Callable[[Future[CommitInfo | None]], object]) -> None:
+def _clear(upload: Upload) -> None:
     if upload.staged is not None:
         shutil.rmtree(upload.staged, ignore_errors=True)
-    settle(upload.done)

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def in_notebook() -> bool:
-    """Whether this runs in a kernel of Jupyter, whose front end shows HTML; IPython itself is not imported."""
+    """Whether this runs in a Jupyter kernel, whose front end shows HTML; does not import IPython."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and hasattr(shell, "kernel")
@@ -23,14 +23,15 @@ class HtmlTable:
 
     def add(self, cells: list[str]) -> None:
         """Add a row; the first is the head."""
-        from IPython.display import HTML, display
+        import IPython.display
 
+        front: Any = IPython.display
         self._rows.append(cells)
-        shown = HTML(table_html(self._rows))
+        table = front.HTML(table_html(self._rows))
         if self._display is None:
-            self._display = display(shown, display_id=True)
+            self._display = front.display(table, display_id=True)
         else:
-            self._display.update(shown)
+            self._display.update(table)
 
 
 def table_html(rows: list[list[str]]) -> str:
