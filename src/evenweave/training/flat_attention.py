@@ -7,6 +7,7 @@ attention, so that padded batches (and models mid-evaluation) work unchanged.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +20,17 @@ from evenweave.training.flat_layout import HIDDEN, Bucket, Layout
 NAME = "evenweave_flat"
 # What the next forward pass runs over. It stays set afterwards, for recomputation in the backward pass.
 _current: Layout | None = None
+
+
+@dataclass(frozen=True)
+class How:
+    """One attention call: where the sequences lie, and what the model asks for."""
+
+    layout: Layout
+    dropout: float
+    scale: float
+    causal: bool
+    window: int | None
 
 
 def use_layout(layout: Layout | None) -> None:
@@ -79,36 +91,28 @@ def attention(
     causal = bool(getattr(module, "is_causal", False) if is_causal is None else is_causal)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     # transformers counts the token itself: a window of w reaches w - 1 to either side.
-    window = kwargs.get("sliding_window")
+    how = How(layout, dropout, scale, causal, kwargs.get("sliding_window"))
     # [1, H, N, D] is a view of [N, H, D].
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
     if query.shape[1] != key.shape[1]:
         groups = query.shape[1] // key.shape[1]
         k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
     if query.device.type == "cuda":
-        return _on_gpu(q, k, v, layout, dropout, scale, causal, window), None
-    merged: Tensor = _FlatAttention.apply(q, k, v, layout, dropout, scale, causal, window)  # type: ignore[no-untyped-call]
+        return _on_gpu(q, k, v, how), None
+    merged: Tensor = _FlatAttention.apply(q, k, v, how)  # type: ignore[no-untyped-call]
     return merged[None], None
 
 
-def _on_gpu(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    layout: Layout,
-    dropout: float,
-    scale: float,
-    causal: bool,
-    window: int | None,
-) -> Tensor:
+def _on_gpu(q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
     """Flash attention over sequences of any length; half precision, as autocast gives it."""
     kind = q.dtype
     if kind not in (torch.bfloat16, torch.float16):
         q, k, v = (x.to(torch.bfloat16) for x in (q, k, v))
-    sides = {} if window is None else {"window_size_left": window - 1, "window_size_right": window - 1}
-    bounds, longest = layout.bounds, layout.longest
+    reach = None if how.window is None else how.window - 1
+    sides = {} if reach is None else {"window_size_left": reach, "window_size_right": reach}
+    bounds, longest = how.layout.bounds, how.layout.longest
     out: Tensor = torch.ops.aten._flash_attention_forward(
-        q, k, v, bounds, bounds, longest, longest, dropout, causal, False, scale=scale, **sides
+        q, k, v, bounds, bounds, longest, longest, how.dropout, how.causal, False, scale=how.scale, **sides
     )[0]
     return out.to(kind)[None]
 
@@ -121,68 +125,46 @@ class _FlatAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        layout: Layout,
-        dropout: float,
-        scale: float,
-        causal: bool,
-        window: int | None,
-    ) -> Tensor:
-        with torch.autocast("cpu", enabled=False):
-            return _FlatAttention._forward(ctx, q, k, v, layout, dropout, scale, causal, window)
-
-    @staticmethod
-    def _forward(
-        ctx: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        layout: Layout,
-        dropout: float,
-        scale: float,
-        causal: bool,
-        window: int | None,
-    ) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
         out = torch.empty(q.shape, dtype=q.dtype)
         saved: list[Any] = []
-        for bucket in layout.buckets:
-            parts = [_gather(x, bucket) for x in (q, k, v)]
-            mask = _mask_of(bucket, q.shape[1], causal, window)
-            if mask is None:
-                scores = torch.bmm(parts[0], parts[1].transpose(1, 2)).mul_(scale)
-            else:
-                scores = torch.baddbmm(mask, parts[0], parts[1].transpose(1, 2), alpha=scale)
-            probabilities = torch.softmax(scores, dim=-1)
-            kept = kept_mask(probabilities.shape, dropout) if dropout else None
-            used = probabilities
-            if kept is not None:
-                used = torch.ops.aten.native_dropout_backward(probabilities, kept, 1 / (1 - dropout))
-            _scatter(torch.bmm(used, parts[2]), bucket, out)
-            saved.append((*parts, probabilities, kept))
-        ctx.saved, ctx.settings = saved, (layout, dropout, scale)
+        with torch.autocast("cpu", enabled=False):  # it would round the products to bfloat16
+            for bucket in how.layout.buckets:
+                parts = [_gather(x, bucket) for x in (q, k, v)]
+                mask = _mask_of(bucket, q.shape[1], how)
+                if mask is None:
+                    scores = torch.bmm(parts[0], parts[1].transpose(1, 2)).mul_(how.scale)
+                else:
+                    scores = torch.baddbmm(mask, parts[0], parts[1].transpose(1, 2), alpha=how.scale)
+                probabilities = torch.softmax(scores, dim=-1)
+                kept = kept_mask(probabilities.shape, how.dropout) if how.dropout else None
+                _scatter(torch.bmm(_dropped(probabilities, kept, how), parts[2]), bucket, out)
+                saved.append((*parts, probabilities, kept))
+        ctx.saved, ctx.how = saved, how
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        layout, dropout, scale = ctx.settings
+        how: How = ctx.how
         grads = [torch.empty(grad.shape, dtype=grad.dtype) for _ in range(3)]
-        for bucket, (q, k, v, probabilities, kept) in zip(layout.buckets, ctx.saved, strict=True):
+        for bucket, (q, k, v, probabilities, kept) in zip(how.layout.buckets, ctx.saved, strict=True):
             g = _gather(grad, bucket, clean=True)
-            used = probabilities
-            if kept is not None:
-                used = torch.ops.aten.native_dropout_backward(probabilities, kept, 1 / (1 - dropout))
-            _scatter(torch.bmm(used.transpose(1, 2), g), bucket, grads[2])
-            of_used = torch.bmm(g, v.transpose(1, 2))
-            if kept is not None:
-                of_used = torch.ops.aten.native_dropout_backward(of_used, kept, 1 / (1 - dropout))
-            of_scores = torch._softmax_backward_data(of_used, probabilities, -1, torch.float32).mul_(scale)
+            _scatter(torch.bmm(_dropped(probabilities, kept, how).transpose(1, 2), g), bucket, grads[2])
+            of_used = _dropped(torch.bmm(g, v.transpose(1, 2)), kept, how)
+            of_scores = torch._softmax_backward_data(of_used, probabilities, -1, torch.float32).mul_(
+                how.scale
+            )
             _scatter(torch.bmm(of_scores, k), bucket, grads[0])
             _scatter(torch.bmm(of_scores.transpose(1, 2), q), bucket, grads[1])
-        return *grads, None, None, None, None, None
+        return *grads, None
+
+
+def _dropped(values: Tensor, kept: Tensor | None, how: How) -> Tensor:
+    """Return the values with what was dropped at 0 and the rest scaled up."""
+    if kept is None:
+        return values
+    out: Tensor = torch.ops.aten.native_dropout_backward(values, kept, 1 / (1 - how.dropout))
+    return out
 
 
 def _gather(x: Tensor, bucket: Bucket, *, clean: bool = False) -> Tensor:
@@ -211,17 +193,17 @@ def _scatter(cells: Tensor, bucket: Bucket, out: Tensor) -> None:
         out[bucket.start : bucket.stop] = flat.index_select(0, bucket.cells)
 
 
-def _mask_of(bucket: Bucket, heads: int, causal: bool, window: int | None) -> Tensor | None:
+def _mask_of(bucket: Bucket, heads: int, how: How) -> Tensor | None:
     """Return what is added to the scores `[count * H, L, L]`, or None where every token sees every other."""
     mask = bucket.mask
-    if causal or window is not None:
+    if how.causal or how.window is not None:
         at = torch.arange(bucket.longest)
         apart = at[None, :] - at[:, None]
         hidden = torch.zeros(apart.shape, dtype=torch.bool)
-        if causal:
+        if how.causal:
             hidden |= apart > 0
-        if window is not None:
-            hidden |= apart.abs() >= window
+        if how.window is not None:
+            hidden |= apart.abs() >= how.window
         pattern = torch.zeros(apart.shape).masked_fill_(hidden, HIDDEN)
         mask = pattern[None] if mask is None else mask + pattern
     if mask is None:
