@@ -19,6 +19,7 @@ _HOME = {
     "bleu": "evenweave.metrics.bleu",
     "sacrebleu": "evenweave.metrics.bleu",
     "sentence_bleu": "evenweave.metrics.bleu",
+    "rouge": "evenweave.metrics.rouge",
     "perplexity": "evenweave.metrics.perplexity",
     "model_perplexity": "evenweave.inference.perplexity",
     "token_log_probabilities": "evenweave.inference.perplexity",
