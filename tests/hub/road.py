@@ -368,3 +368,49 @@ def stopped_run(out: str) -> dict[str, Any]:
         Uploader._attempt = attempt  # type: ignore[method-assign]
         atexit.unregister(_own(trainer)._left_behind)
     return {"log": lines, "last": trainer.state.saved_checkpoints[-1]}
+
+
+def refused(repo: str) -> dict[str, str]:
+    """What loading a model says that brings code or a pickle."""
+    import evenweave
+    from evenweave.training.models import tagger_to_train
+
+    said = {}
+    for name, load_it in {
+        "pipeline": lambda: evenweave.pipeline("token-classification", model=repo),
+        "training": lambda: tagger_to_train(repo, label_names=["O", "B-X", "I-X"]),
+    }.items():
+        try:
+            load_it()
+            said[name] = "loaded"
+        except evenweave.EvenweaveError as error:
+            said[name] = str(error)
+    return said
+
+
+def train_on_a_stream(path: str, out: str, without_datasets: bool) -> dict[str, Any]:
+    """Tokenise a stream as it comes and train on it."""
+    import importlib.util
+
+    import evenweave
+
+    real, words = importlib.util.find_spec, tokenizer()
+
+    def encode(rows: Any) -> Any:
+        made = words(rows["tokens"], truncation=True, is_split_into_words=True)
+        made["labels"] = [
+            evenweave.align_labels_with_tokens(tags, made.word_ids(at))
+            for at, tags in enumerate(rows["ner_tags"])
+        ]
+        return {name: made[name] for name in ("input_ids", "labels")}
+
+    if without_datasets:
+        importlib.util.find_spec = lambda name, *more: None if name == "datasets" else real(name, *more)
+    try:
+        stream = evenweave.load_dataset(path, split="train", streaming=True)
+    finally:
+        importlib.util.find_spec = real
+    ready = stream.map(encode, batched=True, remove_columns=["id", "tokens", "ner_tags"])
+    args = TrainingArguments(out, use_cpu=True, disable_tqdm=True, max_steps=12, save_strategy="no")
+    trainer = Trainer(model=tagger(), args=args, train_dataset=ready, processing_class=words)
+    return {"steps": trainer.train().global_step, "kind": type(stream).__name__}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -104,6 +106,13 @@ def test_streaming_keeps_nothing_on_disk(hub: HubServer, client: Client, without
     check(client("load", path="ada/big", streaming=True, without_datasets=without_datasets), rows=False)
 
 
+@pytest.mark.parametrize("without_datasets", [False, True])
+def test_a_stream_trains(hub: HubServer, client: Client, out: str, without_datasets: bool) -> None:
+    add_script(hub, "ada/endless")
+    done = client("train_on_a_stream", path="ada/endless", out=out, without_datasets=without_datasets)
+    assert done == {"steps": 12, "kind": "RowStream" if without_datasets else "IterableDataset"}
+
+
 def test_what_was_loaded_once_loads_when_the_hub_is_gone(hub: HubServer, client: Client) -> None:
     add_script(hub, "ada/kept")
     check(client("load", path="ada/kept"))
@@ -165,3 +174,13 @@ def test_arguments_of_the_hub_are_refused_for_files(tmp_path: Any) -> None:
     (tmp_path / "train.txt").write_text("EU\tB-ORG\n")
     with pytest.raises(evenweave.EvenweaveError, match="streaming=True: is for data sets of the Hub"):
         evenweave.load_dataset(tmp_path, streaming=True)
+
+
+def test_reading_and_publishing_import_no_more_than_they_use() -> None:
+    script = (
+        "import sys; import evenweave.hub.push, evenweave.hub.account, evenweave.cli, evenweave.data.read; "
+        "heavy = ('torch', 'transformers', 'datasets', 'huggingface_hub'); "
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -23,7 +23,7 @@ from evenweave.data.hub_labels import features_in_readme, features_of_schema
 from evenweave.data.hub_layout import choose
 from evenweave.data.splits import SUFFIXES
 from evenweave.data.stream import RowStream
-from evenweave.errors import ArgumentError, NotFoundError, missing
+from evenweave.errors import ArgumentError, NotFoundError
 
 logger = logging.getLogger("evenweave")
 
@@ -128,7 +128,9 @@ def find(
         import huggingface_hub
         from huggingface_hub import constants, errors
     except ImportError:
-        raise missing("huggingface_hub", extra="train") from None
+        raise NotFoundError(
+            f"{path}: no such file or directory here; for names on the Hub: pip install 'evenweave[train]'"
+        ) from None
     if constants.HF_HUB_OFFLINE:
         return _in_cache(path, name, revision, why="HF_HUB_OFFLINE is set")
     api = huggingface_hub.HfApi(token=token, library_name="evenweave")
