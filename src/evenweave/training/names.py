@@ -113,7 +113,7 @@ NO_MEANING = {
     "trackio_bucket_id": "set it in the tracker's own environment",
     "trackio_static_space_id": "set it in the tracker's own environment",
     "push_to_hub_organization": "put it before the name: hub_model_id='organization/name'",
-    "hub_always_push": "a save waits for the upload before it",
+    "hub_always_push": "no save is skipped while another goes up; the newest of those that wait is next",
     "hub_revision": "not supported",
 }
 # What tutorials and transformers' own defaults pass to say "the default".
