@@ -151,7 +151,7 @@ def resolve(given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in given.items():
         if name in fields:
-            target, value = name, _plain(value)
+            target, value = name, _converted(name, value)
         elif name in RENAMED:
             target = RENAMED[name]
             value = _converted(name, value)
@@ -173,6 +173,10 @@ def resolve(given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
 
 
 def _converted(name: str, value: Any) -> Any:
+    if value is False and name.endswith("_strategy"):
+        return "no"  # how YAML reads a bare no
+    if value is None and name == "report_to":
+        return "none"
     if name == "group_by_length":
         return "group_by_length" if value else "random"
     if name == "warmup_ratio" and value == 1:
