@@ -20,7 +20,12 @@ Nulls = Literal["error", "empty"]
 
 
 def ragged_from_arrow(
-    column: Any, *, name: str = "column", nulls: Nulls = "error", null_value: int | None = None
+    column: Any,
+    *,
+    name: str = "column",
+    nulls: Nulls = "error",
+    null_value: int | None = None,
+    first: int = 0,
 ) -> Ragged:
     """Return an Arrow list column as Ragged; the values keep their dtype and, if they can, their memory.
 
@@ -30,6 +35,7 @@ def ragged_from_arrow(
         name: the column's name, for errors.
         nulls: a null row is an error, or an empty row.
         null_value: what a null inside a row stands for; None makes it an error.
+        first: the number of the first row, for errors.
 
     Raises:
         DataError: not a list of numbers, or a null; names column and row.
@@ -44,7 +50,7 @@ def ragged_from_arrow(
     if not (plain or views or pa.types.is_fixed_size_list(kind)):
         raise DataError(f"column {name!r}: Arrow type {kind} is not a list of numbers")
     if array.null_count and nulls == "error":
-        raise DataError(f"row {_first_null(array)}, column {name!r}: null; fill or drop the row")
+        raise DataError(f"row {first + _first_null(array)}, column {name!r}: null; fill or drop the row")
     if plain and not array.null_count:
         bounds = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
         # Values outside the slice belong to other rows: look for nulls only among our own.
@@ -58,11 +64,13 @@ def ragged_from_arrow(
         inside = pc.fill_null(inside, null_value)
     if inside.null_count:
         row = int(np.searchsorted(offsets, _first_null(inside), side="right")) - 1
-        raise DataError(f"row {row}, column {name!r}: holds a null; fill or drop it")
+        raise DataError(f"row {first + row}, column {name!r}: holds a null; fill or drop it")
     return Ragged.trusted(_numbers(inside, name), offsets)
 
 
-def column_from_arrow(column: Any, *, name: str = "column", null_value: int | None = None) -> Any:
+def column_from_arrow(
+    column: Any, *, name: str = "column", null_value: int | None = None, first: int = 0
+) -> Any:
     """Return any Arrow column in the form collators take.
 
     Lists of numbers become Ragged, numbers and booleans an array `[B]`, both without a copy where the layout
@@ -71,6 +79,7 @@ def column_from_arrow(column: Any, *, name: str = "column", null_value: int | No
     Args:
         name: the column's name, for errors.
         null_value: what a null inside a row of numbers stands for; None makes it an error.
+        first: the number of the first row, for errors.
 
     Raises:
         DataError: a null among numbers; names column and row.
@@ -83,12 +92,12 @@ def column_from_arrow(column: Any, *, name: str = "column", null_value: int | No
     if pa.types.is_dictionary(kind):
         inner = None
     if inner is not None and (_is_number(inner) or pa.types.is_null(inner)):
-        return ragged_from_arrow(column, name=name, null_value=null_value)
+        return ragged_from_arrow(column, name=name, null_value=null_value, first=first)
     if not _is_number(kind):
         return one_array(column)
     array = one_array(column)
     if array.null_count:
-        raise DataError(f"row {_first_null(array)}, column {name!r}: null; fill or drop the row")
+        raise DataError(f"row {first + _first_null(array)}, column {name!r}: null; fill or drop the row")
     return _numbers(array, name)
 
 

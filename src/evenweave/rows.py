@@ -1,4 +1,4 @@
-"""Rows: a lazy batch, the columns of a data set and the numbers of the rows chosen from them.
+"""Rows: a lazy batch, the columns of a data set and which rows of them were chosen.
 
 A map-style data set over columns answers `__getitems__` with one of these instead of copying rows out, and a
 collator gathers and pads from the columns in one pass.
@@ -37,8 +37,6 @@ class Rows(list[dict[str, Any]]):
         columns: name -> Ragged (numbers, one row a row), array `[rows, ...]` (one value a row), Arrow array,
             or list (anything else).
         indices: int64 `[B]`, which rows of the columns these are, in order; each in `0..rows - 1`.
-        numbers: int64 `[B]`, what each row is called: its number in the data set, whatever order or
-            selection it was read through. None where that is not known.
         epoch: which pass over the data this is; None where that is not known.
 
     >>> rows = Rows({"input_ids": Ragged([1, 2, 3], [0, 1, 3])}, np.array([1, 0]))
@@ -46,20 +44,18 @@ class Rows(list[dict[str, Any]]):
     [[2, 3], [1]]
     """
 
-    __slots__ = ("columns", "epoch", "indices", "numbers")
+    __slots__ = ("columns", "epoch", "indices")
 
     def __init__(
         self,
         columns: Mapping[str, Any],
         indices: NDArray[np.int64],
         *,
-        numbers: NDArray[np.int64] | None = None,
         epoch: int | None = None,
     ) -> None:
         super().__init__()
         self.columns = columns
         self.indices = indices
-        self.numbers = numbers
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -70,8 +66,7 @@ class Rows(list[dict[str, Any]]):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            numbers = None if self.numbers is None else self.numbers[index]
-            return Rows(self.columns, self.indices[index], numbers=numbers, epoch=self.epoch)
+            return Rows(self.columns, self.indices[index], epoch=self.epoch)
         row = int(self.indices[index])
         return {name: _cell(column, row) for name, column in self.columns.items()}
 
@@ -81,7 +76,7 @@ class Rows(list[dict[str, Any]]):
     def __reduce__(self) -> tuple[Any, ...]:
         # Only the chosen rows travel.
         columns = {name: taken(column, self.indices) for name, column in self.columns.items()}
-        return _restored, (columns, len(self), self.numbers, self.epoch)
+        return _restored, (columns, len(self), self.epoch)
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -178,15 +173,15 @@ def gathered(rows: Rows) -> Rows:
     if all(len(column) == len(rows) for column in rows.columns.values()) and (indices == everything).all():
         return rows
     columns = {name: taken(column, indices) for name, column in rows.columns.items()}
-    return Rows(columns, everything, numbers=rows.numbers, epoch=rows.epoch)
+    return Rows(columns, everything, epoch=rows.epoch)
 
 
 def _cell(column: Any, row: int) -> Any:
     cell = column[row]
+    if isinstance(cell, np.ndarray):
+        return cell.copy()  # the caller's own, to write to; the column is everyone's
     return cell.as_py() if hasattr(cell, "as_py") else cell
 
 
-def _restored(
-    columns: Mapping[str, Any], size: int, numbers: NDArray[np.int64] | None, epoch: int | None
-) -> Rows:
-    return Rows(columns, np.arange(size), numbers=numbers, epoch=epoch)
+def _restored(columns: Mapping[str, Any], size: int, epoch: int | None) -> Rows:
+    return Rows(columns, np.arange(size), epoch=epoch)

@@ -112,7 +112,7 @@ def in_container(rows: Features, kind: str) -> Features:
 def assert_same(ours: Any, theirs: Any) -> None:
     """Assert that two batches hold the same columns with the same shapes, dtypes and values."""
     assert set(ours.keys()) == set(theirs.keys())
-    for name in theirs.keys():
+    for name in theirs:
         mine, other = ours[name], theirs[name]
         if other is None or isinstance(other, int):
             assert mine == other, name

@@ -128,7 +128,7 @@ class DataCollatorWithFlattening:
         rows = rows_of(features)
         if "labels" not in rows.columns and "input_ids" in rows.columns:
             columns = {**rows.columns, "labels": rows.columns["input_ids"]}
-            rows = Rows(columns, rows.indices, numbers=rows.numbers, epoch=rows.epoch)
+            rows = Rows(columns, rows.indices, epoch=rows.epoch)
         made = flat(
             rows,
             position_start=self.position_ids_start,

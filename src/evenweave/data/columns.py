@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from evenweave.arrow import column_from_arrow
+from evenweave.data.sources import parts_of
+from evenweave.data.spill import Spilled
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import resolve
 from evenweave.ragged import Ragged
-from evenweave.rows import NULL_VALUES, Rows, column_of, taken
+from evenweave.rows import Rows, taken
 
 Ints = NDArray[np.int64]
 
@@ -26,8 +26,9 @@ class Columns:
     copied before the collator writes the batch.
 
     Args:
-        data: a mapping of columns (Ragged, arrays, lists), a list of rows (mappings), an Arrow table, or a
-            data set that holds one (`datasets.Dataset`, shuffled and selected ones too; Evenweave's own).
+        data: a mapping of columns (Ragged, arrays, lists), a list of rows (mappings), an Arrow table, a data
+            set that holds one (`datasets.Dataset`, shuffled and selected ones too; Evenweave's own), or the
+            path of a Parquet or Arrow file. Files are mapped, not loaded (see `data.spill`).
         source: int64 `[rows]`, which document each row was cut from, where rows are windows.
 
     Attributes:
@@ -43,20 +44,24 @@ class Columns:
     ([1, 2], [2, 1], 2)
     """
 
+    _base: dict[str, Any]
+    _mapping: Ints | None  # which rows of the base are meant; None for all, in order
+    _spilled: Spilled | None
+
     def __init__(self, data: Any, *, source: Any = None) -> None:
-        table, mapping = _parts(data)
-        self._base: dict[str, Any] = table
-        self._mapping: Ints | None = mapping
-        sizes = {name: len(column) for name, column in table.items()}
+        if isinstance(data, Columns):
+            self._base, self._mapping, self._spilled = data._base, data._mapping, data._spilled
+        else:
+            self._base, self._mapping, self._spilled = parts_of(data)
+        sizes = {name: len(column) for name, column in self._base.items()}
         if len(set(sizes.values())) > 1:
             raise DataError(f"data: columns of unequal length {sizes}; give each one value a row")
-        self._size = len(mapping) if mapping is not None else next(iter(sizes.values()), 0)
+        self._size = next(iter(sizes.values()), 0) if self._mapping is None else len(self._mapping)
         self.source: Ints | None = None if source is None else np.asarray(source, dtype=np.int64)
         if self.source is not None and self.source.shape != (self._size,):
             raise ArgumentError(
                 f"source: shape {self.source.shape}; give one document number for each of {self._size} rows"
             )
-        self._numbers: Ints | None = None
         self.epoch: int | None = None
 
     @property
@@ -110,15 +115,16 @@ class Columns:
             raise IndexError(f"row {int(np.asarray(indices)[bad])}: there are {self._size} rows")
         if self._mapping is not None:
             chosen = self._mapping[chosen]
-        numbers = chosen if self._numbers is None else self._numbers[chosen]
-        return Rows(self._base, chosen, numbers=numbers, epoch=self.epoch)
+        if self._spilled is not None and self._spilled.is_large:
+            return Rows(self._spilled.read(chosen, self._base), np.arange(len(chosen)), epoch=self.epoch)
+        return Rows(self._base, chosen, epoch=self.epoch)
 
     def set_epoch(self, epoch: int) -> None:
         """Say which pass over the data follows; batches carry it to collators that mask at random."""
         self.epoch = epoch
 
     def take(self, indices: Any) -> Columns:
-        """Return the rows at `indices`, in that order, over the same memory; they keep their numbers."""
+        """Return the rows at `indices`, in that order, over the same memory."""
         chosen = np.array(indices, dtype=np.int64)
         if resolve(chosen, self._size) >= 0:
             raise IndexError(f"indices: outside the {self._size} rows")
@@ -134,7 +140,7 @@ class Columns:
 
     def _with(self, base: dict[str, Any], mapping: Ints | None, chosen: Ints | None) -> Columns:
         made = object.__new__(Columns)
-        made._base, made._mapping, made._numbers, made.epoch = base, mapping, self._numbers, self.epoch
+        made._base, made._mapping, made._spilled, made.epoch = base, mapping, self._spilled, self.epoch
         made._size = self._size if mapping is None else len(mapping)
         made.source = self.source if self.source is None or chosen is None else self.source[chosen]
         return made
@@ -142,56 +148,18 @@ class Columns:
     def _aligned(self) -> dict[str, Any]:
         if self._mapping is not None:
             whole = {name: taken(column, self._mapping) for name, column in self._base.items()}
-            self._numbers = self._mapping if self._numbers is None else self._numbers[self._mapping]
-            self._base, self._mapping = whole, None
+            self._base, self._mapping, self._spilled = whole, None, None
         return self._base
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A data-loading process opens the files again instead of being sent what is in them.
+        return self.__dict__ if self._spilled is None else {**self.__dict__, "_base": list(self._base)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._spilled is not None:
+            whole = self._spilled.columns()
+            self._base = {name: whole[name] for name in state["_base"]}
 
     def __repr__(self) -> str:
         return f"Columns({len(self)} rows of {self.column_names})"
-
-
-def _parts(data: Any) -> tuple[dict[str, Any], Ints | None]:
-    """Return columns, and which of their rows are meant (None for all, in order)."""
-    if isinstance(data, Columns):
-        return data._base, data._mapping
-    if hasattr(data, "_indices") and hasattr(data, "data"):  # datasets.Dataset
-        mapping = data._indices
-        chosen = None if mapping is None else mapping.column(0).to_numpy().astype(np.int64)
-        table = data.data
-        return {name: _arrow(table.column(name), name) for name in data.column_names}, chosen
-    if hasattr(data, "table"):  # our own Dataset
-        data = data.table
-    if isinstance(data, pa.Table | pa.RecordBatch):
-        return {name: _arrow(data.column(name), name) for name in data.schema.names}, None
-    if isinstance(data, Mapping):
-        return {name: _column(values, name) for name, values in data.items()}, None
-    if isinstance(data, Iterable) and not isinstance(data, str | bytes):
-        rows = list(data)
-        if rows and not all(isinstance(row, Mapping) for row in rows):
-            raise DataError(f"data: rows of {type(rows[0]).__name__}; give mappings of column to value")
-        names = list(rows[0]) if rows else []
-        for number, row in enumerate(rows):
-            if set(row) != set(names):
-                raise DataError(f"row {number}: columns {sorted(row)} where row 0 has {sorted(names)}")
-        return {name: _column([row[name] for row in rows], name) for name in names}, None
-    raise ArgumentError(f"data: a {type(data).__name__}; give columns, rows, an Arrow table or a data set")
-
-
-def _arrow(column: Any, name: str) -> Any:
-    return column_from_arrow(column, name=name, null_value=NULL_VALUES.get(name))
-
-
-def _column(values: Any, name: str) -> Any:
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return _arrow(values, name)
-    if isinstance(values, Ragged | np.ndarray):
-        return column_of(values, name)
-    column = column_of(list(values), name)
-    if not isinstance(column, Ragged) or column.dtype != np.int64 or not len(column.values):
-        return column
-    # Our own copy, so it may be as narrow as its values: less memory, and less of it to read for a batch.
-    low, high = column.values.min(), column.values.max()
-    for kind in (np.int8, np.int32):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return Ragged.trusted(column.values.astype(kind), column.offsets)
-    return column
