@@ -184,3 +184,22 @@ def test_reading_and_publishing_import_no_more_than_they_use() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_command_line_trains_from_a_hub_name_and_publishes(
+    hub: HubServer, client: Client, out: str
+) -> None:
+    add_script(hub, "eriktks/conll2003")
+    client("save_base", folder=f"{out}-base")
+    words = ["train", "eriktks/conll2003", "--output", out, "--model", f"{out}-base"]
+    for setting in ("push_to_hub=true", "hub_model_id=by-hand", "use_cpu=true", "num_train_epochs=1"):
+        words += ["--set", setting]
+    done = client("run_command", words=words)
+    assert done["status"] == 0, done
+    assert "published  http" in done["err"]
+    card = hub.repos["model", "ada/by-hand"].head.files["README.md"].decode()
+    assert "[eriktks/conll2003](https://huggingface.co/datasets/eriktks/conll2003)" in card
+    assert "95 % interval" in card
+    missing = client("run_command", words=["train", "nobody-has-this", "--output", out])
+    assert (missing["status"], missing["out"]) == (1, "")
+    assert missing["err"].startswith("evenweave: error: nobody-has-this: no such file or directory here")

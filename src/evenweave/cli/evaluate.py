@@ -10,7 +10,7 @@ import typer
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="Directory of a saved tagger, or a Hub name.")],
-    data: Annotated[str, typer.Argument(help="A labelled file, a directory of splits, or a data set of the Hub.")],
+    data: Annotated[str, typer.Argument(help="Labelled file, directory of splits, or Hub data set.")],
     split: Annotated[
         str | None, typer.Option(help="Default: test, else validation, else the only one.")
     ] = None,

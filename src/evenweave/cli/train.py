@@ -9,7 +9,7 @@ import typer
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="A labelled file, a directory of splits, or a data set of the Hub.")],
+    data: Annotated[str, typer.Argument(help="Labelled file, directory of splits, or Hub data set.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the model goes.")],
     model: Annotated[
         str | None, typer.Option(help="Encoder: a directory or Hub name. Default: all-MiniLM-L6-v2.")

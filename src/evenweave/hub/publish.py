@@ -132,6 +132,8 @@ def push_to_hub(
 ) -> Any:
     """Save the model, write its card and upload both; `Trainer.push_to_hub` is this.
 
+    Of several ranks the first uploads, the others get None.
+
     Args:
         blocking: False returns a future at once.
         token: instead of the arguments' or the one logged in with.
@@ -142,6 +144,8 @@ def push_to_hub(
         HubError: not published; says why, and what to run later.
     """
     trainer.save_model()
+    if not trainer.ranks.is_main:
+        return None
     return push(trainer, commit_message, blocking=blocking, token=token, revision=revision, facts=facts)
 
 
