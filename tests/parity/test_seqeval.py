@@ -101,6 +101,17 @@ def test_strict_mode_equals_seqeval(scheme, data):
     check(*rows, mode="strict", scheme=scheme, suffix=suffix, zero_division=zero)
 
 
+@pytest.mark.parametrize("scheme", LETTERS)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_strict_spans_equal_seqevals_entities(scheme, data):
+    gold, predicted = data.draw(rows_of(tags_of(LETTERS[scheme])))
+    theirs = schemes.Entities(gold, getattr(schemes, scheme)).entities
+    ours = load("seqeval", mode="strict", scheme=scheme).statistic.spans(predicted, gold)[0]
+    expected = [sorted((entity.start, entity.end, entity.tag) for entity in row) for row in theirs]
+    assert [[tuple(span) for span in row] for row in ours] == expected
+
+
 @given(rows_of(tags_of("IOBES")), st.sampled_from(["IOB2", "IOE2", "IOBES", "BILOU"]))
 @settings(max_examples=50)
 def test_strict_mode_recognises_the_scheme_as_seqeval_does(rows, scheme):

@@ -15,10 +15,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 # What happens between two neighbouring tags, as bits of the action table.
-END = 1  # the chunk before counts, if one is open
-START = 2  # a chunk starts with the second tag
+END = 1  # an open chunk ends with the first tag, and counts
+START = 2  # a chunk starts with the second tag, unless INSIDE says that an open one goes on
 INSIDE = 4  # an open chunk goes on
-CLOSE = 8  # an open chunk is over, whether it counts or not
+KEEP = 8  # if a chunk is open, one is open afterwards too: that one or one that starts
 
 # Columns of the counts before those of the types.
 TOKENS, RIGHT, FIRST_TYPE = 0, 1, 2
@@ -103,10 +103,12 @@ def count_chunks(
             found += 1
         for index in range(np.uint64(found)):
             at = busy[index]
-            if starts[at - np.uint64(first)] and (last_g != around or last_p != around):
+            begins = starts[at - np.uint64(first)]
+            if begins and (open_g | open_p):
                 # A row ended within a chunk: a step out of it, before the next row begins.
                 _step(table, width, columns, last_g, last_p, around, around, open_g, open_p, alike, counts)
-                last_g, last_p, open_g, open_p, alike = around, around, 0, 0, 0
+            # What was open needs no reset: from `around`, nothing is kept.
+            last_g, last_p = around if begins else last_g, around if begins else last_p
             if at == np.uint64(total):
                 break
             if each:
@@ -120,15 +122,28 @@ def count_chunks(
             g, p = np.uint64(gold[at]), np.uint64(predicted[at])
             if g >= around or p >= around:
                 return int(at)
+            if g == p and last_g == last_p and alike == open_g and alike == open_p:
+                # Both sides are and stay the same, as nearly always: one look-up serves both.
+                do = np.int64(table[last_g * width + g])
+                column = columns[last_g]
+                counts[column + np.uint64(BOTH)] += do & alike
+                counts[column + np.uint64(GOLD)] += do & alike
+                counts[column + np.uint64(PREDICTED)] += do & alike
+                alike = ((do >> 1) & 1) | (alike & (do >> 3))
+                open_g, open_p, last_g, last_p = alike, alike, g, g
+                continue
             counts[RIGHT] -= np.int64(g != p)
             open_g, open_p, alike = _step(
                 table, width, columns, last_g, last_p, g, p, open_g, open_p, alike, counts
             )
             last_g, last_p = g, p
-    for row in range(len(offsets) - 1):
-        size = offsets[row + 1] - offsets[row]
-        out[row if each else 0, TOKENS] += size
-        out[row if each else 0, RIGHT] += size
+    if each:
+        for row in range(len(offsets) - 1):
+            out[row, TOKENS] += offsets[row + 1] - offsets[row]
+            out[row, RIGHT] += offsets[row + 1] - offsets[row]
+    else:
+        out[0, TOKENS] += total
+        out[0, RIGHT] += total
     return -1
 
 
@@ -148,17 +163,14 @@ def _step(
 ) -> Any:
     """Go on from one tag of either side to the next; without a branch, as none could be foreseen."""
     do_g, do_p = np.int64(table[last_g * width + g]), np.int64(table[last_p * width + p])
-    # Where an open chunk goes on, its other actions do not apply.
-    do_g &= ((do_g >> 2) & open_g) - 1
-    do_p &= ((do_p >> 2) & open_p) - 1
     ends_g, ends_p = do_g & open_g, do_p & open_p
     counts[columns[last_g] + np.uint64(GOLD)] += ends_g
     counts[columns[last_p] + np.uint64(PREDICTED)] += ends_p
     counts[columns[last_g] + np.uint64(BOTH)] += ends_g & ends_p & alike
-    start_g, start_p = (do_g >> 1) & 1, (do_p >> 1) & 1
-    # An end, or a close, that no start follows leaves nothing open.
-    open_g = start_g | (open_g & ~(do_g >> 3) & ~do_g)
-    open_p = start_p | (open_p & ~(do_p >> 3) & ~do_p)
+    start_g = (do_g >> 1) & ~((do_g >> 2) & open_g) & 1
+    start_p = (do_p >> 1) & ~((do_p >> 2) & open_p) & 1
+    open_g = start_g | (open_g & (do_g >> 3))
+    open_p = start_p | (open_p & (do_p >> 3))
     begun = start_g & start_p & np.int64(columns[g] == columns[p])
     return open_g, open_p, begun | (alike & open_g & open_p & ~start_g & ~start_p)
 
@@ -188,18 +200,17 @@ def list_chunks(
                 continue
             tag = tags[at] if at < stop else size
             do = actions[last, tag]
-            if do:
-                inside = (do & INSIDE) != 0 and begin >= 0
-                if (do & END) != 0 and begin >= 0 and not inside:
-                    out[found, 0] = row
-                    out[found, 1] = types[last]
-                    out[found, 2] = begin - offsets[row]
-                    out[found, 3] = final + 1 - offsets[row]
-                    found += 1
-                if not inside:
-                    if do & START:
-                        begin = at
-                    elif do & CLOSE:
-                        begin = -1
+            inside = (do & INSIDE) != 0 and begin >= 0
+            if (do & END) != 0 and begin >= 0:
+                out[found, 0] = row
+                out[found, 1] = types[last]
+                out[found, 2] = begin - offsets[row]
+                out[found, 3] = final + 1 - offsets[row]
+                found += 1
+            if not inside:
+                if do & START:
+                    begin = at
+                elif not do & KEEP:
+                    begin = -1
             last, final = tag, at
     return found

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
-from evenweave.kernels.chunks import CLOSE, END, INSIDE, START
+from evenweave.kernels.chunks import END, INSIDE, KEEP, START
 from evenweave.metrics.entities_scores import columns_of
 
 Scheme = Literal["IOB1", "IOB2", "IOE1", "IOE2", "IOBES", "BILOU"]
@@ -194,16 +194,26 @@ def _loose(letters: NDArray[np.str_], alike: NDArray[np.bool_]) -> NDArray[np.ui
     starts = np.isin(second, ["B", "S"]) | (np.isin(first, ["E", "S", "O"]) & np.isin(second, ["E", "I"]))
     # Not conlleval's: a letter unknown to it never starts a chunk after O, but ends one that never started.
     starts |= (second != "O") & (~alike | (first == "O"))
-    return (END * ends + START * starts).astype(np.uint8)
+    return _actions(letters, ends, starts, np.zeros_like(ends), keep=~ends)
 
 
 def _strict(letters: NDArray[np.str_], alike: NDArray[np.bool_], grammar: _Grammar) -> NDArray[np.uint8]:
     inside = _matches(letters, alike, grammar.inside)
-    actions = START * _matches(letters, alike, grammar.start) + INSIDE * inside
-    actions += END * _matches(letters, alike, grammar.end)
-    # After an outside tag nothing is open, so there is nothing to close.
-    actions += CLOSE * (~inside & (letters[:, None] != "O"))
-    return actions.astype(np.uint8)
+    starts = _matches(letters, alike, grammar.start)
+    ends = _matches(letters, alike, grammar.end)
+    return _actions(letters, ends & ~inside, starts, inside, keep=inside)
+
+
+def _actions(
+    letters: NDArray[np.str_],
+    ends: NDArray[np.bool_],
+    starts: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    *,
+    keep: NDArray[np.bool_],
+) -> NDArray[np.uint8]:
+    keep = starts | (keep & (letters != "O")[:, None])  # after an outside tag nothing is open
+    return (END * ends + START * starts + INSIDE * inside + KEEP * keep).astype(np.uint8)
 
 
 def _matches(
