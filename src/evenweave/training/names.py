@@ -116,6 +116,16 @@ NO_MEANING = {
     "hub_always_push": "no save is skipped while another goes up; the newest of those that wait is next",
     "hub_revision": "not supported",
 }
+# Methods people override in transformers' Trainer -> what does the same here.
+NOT_CALLED = {
+    "compute_loss": "give Trainer(compute_loss_func=...)",
+    "training_step": "use a callback",
+    "prediction_step": "give Trainer(preprocess_logits_for_metrics=..., compute_metrics=...)",
+    "create_optimizer": "give Trainer(optimizers=(optimizer, schedule))",
+    "create_scheduler": "give Trainer(optimizers=(optimizer, schedule))",
+    "get_train_dataloader": "give Trainer(train_dataset=..., data_collator=...)",
+    "get_eval_dataloader": "give Trainer(eval_dataset=..., data_collator=...)",
+}
 # What tutorials and transformers' own defaults pass to say "the default".
 _QUIET = (None, False, -1, "", 0)
 _QUIET_TOO: dict[str, tuple[Any, ...]] = {

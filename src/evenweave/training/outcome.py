@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from evenweave.training.loop import Run
@@ -31,3 +34,13 @@ def stopped(run: Run) -> str:
         f"stopped at step {step}; {kept[-1]} is saved; go on with --resume, or in Python with "
         "train(resume_from_checkpoint=True)"
     )
+
+
+def listed(split: str, metrics: Mapping[str, Any]) -> str:
+    """Return metrics as lines to print, one each."""
+    width = max(map(len, metrics), default=0)
+    lines = [f"***** {split} metrics *****"]
+    for name, value in sorted(metrics.items()):
+        shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+        lines.append(f"  {name:<{width}} = {shown}")
+    return "\n".join(lines)

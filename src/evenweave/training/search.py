@@ -68,10 +68,11 @@ def search(
         args = dataclasses.replace(
             trainer.args, output_dir=folder, run_name=run_name, push_to_hub=False, **chosen
         )
-        prune = None if several else PruneCallback(trial, objective)
-        one = _another(trainer, args, init=lambda: _made(trainer, trial), callback=prune)
-        one.train()
-        return objective(one.evaluate())
+        watch = Watch(trial, objective, prune=not several)
+        one = _another(trainer, args, init=lambda: _made(trainer, trial), callback=watch)
+        step = one.train().global_step
+        fresh = watch.step == step and not args.load_best_model_at_end
+        return objective(watch.metrics if fresh else one.evaluate())
 
     goals = {"directions": list(direction)} if several else {"direction": direction}
     known = {name: more.pop(name) for name in _STUDY if name in more}
@@ -83,11 +84,13 @@ def search(
     return BestRun(str(best.number), float(study.best_value), dict(best.params))
 
 
-class PruneCallback(TrainerCallback):
-    """Reports each evaluation to the trial, and ends the run when the pruner says so."""
+class Watch(TrainerCallback):
+    """Keeps the last evaluation of a trial's run, reports each to the trial, and ends the run if told to."""
 
-    def __init__(self, trial: Any, objective: Callable[[dict[str, float]], Any]) -> None:
-        self._trial, self._objective = trial, objective
+    def __init__(self, trial: Any, objective: Callable[[dict[str, float]], Any], *, prune: bool) -> None:
+        self._trial, self._objective, self._prune = trial, objective, prune
+        self.metrics: dict[str, float] = {}
+        self.step = -1
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, *, metrics: dict[str, float], **_: Any
@@ -95,6 +98,9 @@ class PruneCallback(TrainerCallback):
         """Report, and stop a trial that is behind."""
         import optuna
 
+        known, self.metrics, self.step = self.step == state.global_step, metrics, state.global_step
+        if known or not self._prune:
+            return
         self._trial.report(self._objective(metrics), state.global_step)
         if self._trial.should_prune():
             raise optuna.TrialPruned

@@ -237,7 +237,8 @@ def checkpoint_gradients(model: Any, settings: dict[str, Any] | None) -> None:
         raise ArgumentError(
             f"gradient_checkpointing=True: {type(model).__name__} does not support it; leave it out"
         )
-    model.gradient_checkpointing_enable(settings or {"use_reentrant": False})
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable(settings or {"use_reentrant": False})
     if hasattr(model, "peft_config") and hasattr(model, "enable_input_require_grads"):
         model.enable_input_require_grads()  # frozen embeddings would cut the recomputed part off
 

@@ -28,7 +28,8 @@ from evenweave.training.lock import alone_in
 from evenweave.training.loop import train
 from evenweave.training.loss import Loss, kind_of
 from evenweave.training.measure import measure
-from evenweave.training.outcome import outcome, stopped
+from evenweave.training.names import NOT_CALLED
+from evenweave.training.outcome import listed, outcome, stopped
 from evenweave.training.padding_free import make_flat
 from evenweave.training.precision import autocast_dtype
 from evenweave.training.prepare import Prepared, prepare
@@ -136,6 +137,12 @@ class Trainer:
         self._flat: tuple[nn.Module, FlatModel | None] | None = None
         self._prepared: dict[int, tuple[Any, Prepared]] = {}
         self.tell("on_init_end")
+
+    def __init_subclass__(cls) -> None:
+        """Refuse methods that transformers' Trainer calls and this one does not, rather than ignore them."""
+        for name, instead in NOT_CALLED.items():
+            if name in vars(cls):
+                raise ArgumentError(f"{cls.__name__}.{name}: is never called here; {instead}")
 
     def train(self, resume_from_checkpoint: str | bool | None = None) -> TrainOutput:
         """Train, and return (global_step, training_loss, metrics).
@@ -265,14 +272,7 @@ class Trainer:
     def log_metrics(self, split: str, metrics: Mapping[str, Any]) -> None:
         """Print metrics, one a line."""
         if self.ranks.is_main:
-            width = max(map(len, metrics), default=0)
-            print(f"***** {split} metrics *****")
-            for name, value in sorted(metrics.items()):
-                print(
-                    f"  {name:<{width}} = {value:.4f}"
-                    if isinstance(value, float)
-                    else f"  {name:<{width}} = {value}"
-                )
+            print(listed(split, metrics))
 
     def _write(self, write: Callable[[Path], None], folder: str | None = None) -> None:
         self.ranks.first(lambda: write_aside(Path(folder or self.args.output_dir), write))
