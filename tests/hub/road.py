@@ -166,7 +166,7 @@ def run_command(words: list[str]) -> dict[str, Any]:
     out, err, before = io.StringIO(), io.StringIO(), sys.argv
     sys.argv, status = ["evenweave", *words], 0
     log = logging.getLogger("evenweave")
-    kept = list(log.handlers)
+    kept, log.handlers[:] = list(log.handlers), []
     try:
         with redirect_stdout(out), redirect_stderr(err):
             main()
@@ -364,6 +364,8 @@ def stopped_run(out: str) -> dict[str, Any]:
                 trainer.train()
             except KeyboardInterrupt:
                 _own(trainer)._left_behind()
+        while _own(trainer).uploader.busy:
+            time.sleep(0.05)
     finally:
         Uploader._attempt = attempt  # type: ignore[method-assign]
         atexit.unregister(_own(trainer)._left_behind)

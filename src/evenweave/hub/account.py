@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from evenweave.errors import HubError, missing
-from evenweave.hub.uploader import Patience, explain, hub_api
+from evenweave.hub.explain import explain
+from evenweave.hub.uploader import Patience, hub_api
 
 
 def log_in(token: str | None = None) -> str:

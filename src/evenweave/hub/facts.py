@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenweave._version import __version__
 from evenweave.data.encoded import Encoded
+from evenweave.hub import environment
 from evenweave.hub.digest import digest_of
 
 if TYPE_CHECKING:
@@ -108,10 +105,10 @@ def gather(trainer: Trainer, facts: CardFacts) -> Run:
         kept=(state.best_global_step, args.best_metric_name.removeprefix("eval_"))
         if args.load_best_model_at_end and state.best_global_step is not None
         else None,
-        device=_device(trainer),
+        device=environment.device(trainer),
         parameters=sum(p.numel() for p in trainer.model.parameters()),
-        versions=_versions(),
-        commit=_commit(),
+        versions=environment.versions(),
+        commit=environment.commit(),
         longest=_longest(trainer),
         given=facts,
     )
@@ -227,39 +224,6 @@ def _settings(args: Any) -> dict[str, Any]:
         for name, value in values.items()
         if name in basic or (value != plain.get(name) and not name.startswith(aside))
     }
-
-
-def _device(trainer: Trainer) -> str:
-    import torch
-
-    device = trainer.ranks.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"
-    return f"{trainer.ranks.world} x {name}" if trainer.ranks.world > 1 else name
-
-
-def _versions() -> dict[str, str]:
-    found = {"evenweave": __version__, "python": platform.python_version()}
-    for package in ("torch", "transformers", "tokenizers"):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _commit() -> str | None:
-    """Return the commit of the repository the run was started in, with a + if files differ from it."""
-    try:
-        head = _git("rev-parse", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return f"{head[:12]}+" if changed else head[:12]
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=True)
-    return done.stdout.strip()
 
 
 def _longest(trainer: Trainer) -> int | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from evenweave.errors import HubError, missing
+from evenweave.hub.explain import explain
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
@@ -213,45 +214,6 @@ def hub_api(token: str | None = None, *, answer: float) -> Any:
     if session.timeout.read is None:
         session.timeout = answer
     return HfApi(token=token, library_name="evenweave")
-
-
-def explain(error: BaseException) -> tuple[str, bool, float]:
-    """Return (what went wrong in one line, whether trying again is useless, least seconds to wait).
-
-    >>> explain(TimeoutError("slow"))
-    ('the Hub did not answer (TimeoutError)', False, 0.0)
-    """
-    from huggingface_hub import errors
-
-    for cause in _causes(error):
-        if isinstance(cause, errors.LocalTokenNotFoundError):
-            return "there is no token; run: evenweave login", True, 0.0
-        if isinstance(cause, errors.OfflineModeIsEnabled):
-            return "HF_HUB_OFFLINE is set", True, 0.0
-        status = getattr(getattr(cause, "response", None), "status_code", None)
-        if status in (401, 403):
-            return f"the Hub refused the token ({status}); run: evenweave login", True, 0.0
-        if status == 429:
-            after = cause.response.headers.get("Retry-After", "")  # type: ignore[attr-defined]
-            return "the Hub has too many requests (429)", False, float(after) if after.isdigit() else 0.0
-        if status is not None and (status >= 500 or status in (408, 409)):
-            return f"the Hub failed ({status})", False, 0.0
-        if status is not None:
-            return f"the Hub refused it ({status}: {_line(cause)})", True, 0.0
-        if isinstance(cause, errors.HFValidationError | FileNotFoundError):
-            return _line(cause), True, 0.0
-    return f"the Hub did not answer ({type(error).__name__})", False, 0.0
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    at: BaseException | None = error
-    while at is not None:
-        yield at
-        at = at.__cause__ or at.__context__
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _clear(upload: Upload) -> None:
