@@ -11,21 +11,6 @@ _NAMES = {
     "ORG": ["gfg", "bank"],
 }
 _WORDS = ["the", "met", "said", "on", "monday", "that", "and", "work", "at", "in", "of", "lamb", "call"]
-    "the",
-    "met",
-    "said",
-    "on",
-    "monday",
-    "that",
-    "and",
-    "work",
-    "at",
-    "in",
-    "of",
-    "lamb",
-    "call",
-    "boycott",
-]
 
 
 def write_corpus(folder: Path, *, train: int = 48, validation: int = 9, test: int = 9) -> Path:

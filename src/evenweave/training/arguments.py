@@ -35,6 +35,8 @@ def _accept_known_names(cls: type[T]) -> type[T]:
             build(self, *args, **resolve(given, names))
         except pydantic.ValidationError as error:
             first = error.errors()[0]
+            if isinstance(first.get("ctx", {}).get("error"), ArgumentError):  # from __post_init__
+                raise first["ctx"]["error"] from None
             name = ".".join(str(part) for part in first["loc"][:1]) or "arguments"
             raise ArgumentError(f"{name}={first.get('input')!r}: {first['msg']}") from None
 

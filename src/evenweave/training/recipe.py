@@ -176,7 +176,8 @@ def arguments_for(output_dir: str | Path, settings: Mapping[str, Any]) -> Traini
 
     known = [field.name for field in dataclasses.fields(TrainingArguments)]
     chosen = {**DEFAULTS, **resolve(settings, known), "output_dir": str(output_dir)}
-    if chosen["eval_strategy"] != chosen["save_strategy"] and "load_best_model_at_end" not in settings:
+    unlike = chosen["eval_strategy"] != chosen["save_strategy"] or chosen["eval_strategy"] == "no"
+    if unlike and "load_best_model_at_end" not in settings:
         chosen["load_best_model_at_end"] = False
     return TrainingArguments(**chosen)
 
