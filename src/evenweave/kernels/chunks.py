@@ -89,6 +89,9 @@ def count_chunks(
     total, row, next_start = len(gold), 0, 0
     counts = out[0]
     # Whether a chunk is open on either side, and whether both began together and are of one type.
+    open_g: Any
+    open_p: Any
+    alike: Any
     last_g, last_p, open_g, open_p, alike = around, around, 0, 0, 0
     for first in range(0, total + 1, _BLOCK):
         stop = min(first + _BLOCK, total)

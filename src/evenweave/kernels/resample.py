@@ -11,7 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from evenweave.rng import mix
@@ -24,20 +27,33 @@ _mix = njit(inline="always")(mix)
 
 
 @njit(cache=True, nogil=True)
-def draw_rows(key: np.uint64, start: int, n: int, out: NDArray[np.int64]) -> None:
-    """Fill `out` with draws `start, start + 1, ...` from `0..n-1`; `start` is even, n < 2**32."""
+def _draw_block(key: np.uint64, start: int, n: int, out: NDArray[np.uint32]) -> None:
+    """Fill `out` with draws from `0..n-1`, n < 2**32: those of the block that begins at `start`, even.
+
+    A word of 64 bits makes two draws: one for the block's first half, one for its second.
+    """
     half = np.uint64(32)
     low = np.uint64(0xFFFFFFFF)
     many = np.uint64(n)
-    for pair in range((len(out) + 1) // 2):
-        bits = _mix(key, np.uint64(start // 2 + pair))
-        out[2 * pair] = np.int64(((bits >> half) * many) >> half)
-        if 2 * pair + 1 < len(out):
-            out[2 * pair + 1] = np.int64(((bits & low) * many) >> half)
+    first = np.uint64(start // 2)
+    size = len(out) // 2
+    for pair in range(size):
+        bits = _mix(key, first + np.uint64(pair))
+        out[pair] = ((bits >> half) * many) >> half
+        out[size + pair] = ((bits & low) * many) >> half
+    if len(out) % 2:
+        out[2 * size] = ((_mix(key, first + np.uint64(size)) >> half) * many) >> half
 
 
 @njit(cache=True, nogil=True)
-def toss_rows(key: np.uint64, start: int, stop: int, out: NDArray[np.int64]) -> Any:
+def draw_rows(key: np.uint64, out: NDArray[np.uint32]) -> None:
+    """Fill `out` `[n]` with the rows, of n, that the resample of this key draws."""
+    for start in range(0, len(out), _BLOCK):
+        _draw_block(key, start, len(out), out[start : start + _BLOCK])
+
+
+@njit(cache=True, nogil=True)
+def toss_rows(key: np.uint64, start: int, stop: int, out: NDArray[np.uint32]) -> Any:
     """Write those of the rows `start..stop-1` whose coin shows heads; return how many; `start` is 64-fold."""
     kept: Any = 0
     one = np.uint64(1)
@@ -50,43 +66,73 @@ def toss_rows(key: np.uint64, start: int, stop: int, out: NDArray[np.int64]) -> 
     return kept
 
 
+def _build_add_rows(_typing: Any, block: Any, rows: Any, count: Any, sums: Any) -> Any:
+    """Add the rows `block[rows[:count]]` of LANES int64 or float64 each to `sums`: one vector load a row.
+
+    Written so because LLVM does not find the vectors in four scalar sums. No bounds are checked.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        arrays = [
+            context.make_array(kind)(context, builder, value)
+            for kind, value in zip(signature.args, arguments, strict=True)
+            if isinstance(kind, types.Array)
+        ]
+        block, rows, sums = (array.data for array in arrays)
+        real = signature.args[0].dtype == types.float64
+        vector = ir.VectorType(ir.DoubleType() if real else ir.IntType(64), LANES).as_pointer()
+        add = builder.fadd if real else builder.add
+
+        def row_at(data: Any, index: Any) -> Any:
+            found = builder.load(builder.bitcast(builder.gep(data, [index]), vector))
+            found.align = 8
+            return found
+
+        before = row_at(sums, ir.IntType(64)(0))
+        total = cgutils.alloca_once_value(builder, before)  # type: ignore[no-untyped-call]
+        with cgutils.for_range(builder, arguments[2]) as loop:
+            row = builder.zext(builder.load(builder.gep(rows, [loop.index])), ir.IntType(64))
+            place = builder.mul(row, ir.IntType(64)(LANES))
+            builder.store(add(builder.load(total), row_at(block, place)), total)
+        stored = builder.store(builder.load(total), builder.bitcast(sums, vector))
+        stored.align = 8
+        return context.get_dummy_value()
+
+    return types.none(block, rows, types.int64, sums), build
+
+
+_add_rows: Any = intrinsic(_build_add_rows)
+
+
 @njit(cache=True, nogil=True)
-def _add_rows(values: NDArray[Any], rows: NDArray[np.int64], count: int, sums: NDArray[Any]) -> None:
+def _add_groups(values: NDArray[Any], rows: NDArray[np.uint32], count: int, sums: NDArray[Any]) -> None:
     for group in range(values.shape[0]):
-        block = values[group]
-        a, b, c, d = sums[group, 0], sums[group, 1], sums[group, 2], sums[group, 3]
-        for index in range(count):
-            row = rows[index]
-            a += block[row, 0]
-            b += block[row, 1]
-            c += block[row, 2]
-            d += block[row, 3]
-        sums[group, 0], sums[group, 1], sums[group, 2], sums[group, 3] = a, b, c, d
+        _add_rows(values[group], rows, count, sums[group])
 
 
 @njit(cache=True, nogil=True)
 def bootstrap_sums(values: NDArray[Any], seed: np.uint64, out: NDArray[Any]) -> None:
     """Set `out` `[R, G, LANES]` to sums of n rows drawn with replacement from `values` `[G, n, LANES]`."""
     n = values.shape[1]
-    rows = np.empty(_BLOCK, dtype=np.int64)
+    rows = np.empty(_BLOCK, dtype=np.uint32)
     for resample in range(out.shape[0]):
         key = _mix(seed, np.uint64(resample))
         for start in range(0, n, _BLOCK):
             count = min(_BLOCK, n - start)
-            draw_rows(key, start, n, rows[:count])
-            _add_rows(values, rows, count, out[resample])
+            _draw_block(key, start, n, rows[:count])
+            _add_groups(values, rows, count, out[resample])
 
 
 @njit(cache=True, nogil=True)
 def coin_sums(values: NDArray[Any], seed: np.uint64, out: NDArray[Any]) -> None:
     """Set `out[r]` `[R, G, LANES]` to the sum of the rows of `values` whose coin shows heads."""
     n = values.shape[1]
-    rows = np.empty(_BLOCK + 1, dtype=np.int64)
+    rows = np.empty(_BLOCK + 1, dtype=np.uint32)
     for resample in range(out.shape[0]):
         key = _mix(seed, np.uint64(resample))
         for start in range(0, n, _BLOCK):
             count = toss_rows(key, start, min(start + _BLOCK, n), rows)
-            _add_rows(values, rows, count, out[resample])
+            _add_groups(values, rows, count, out[resample])
 
 
 @njit(cache=True, nogil=True)

@@ -213,7 +213,10 @@ def _actions(
     keep: NDArray[np.bool_],
 ) -> NDArray[np.uint8]:
     keep = starts | (keep & (letters != "O")[:, None])  # after an outside tag nothing is open
-    return (END * ends + START * starts + INSIDE * inside + KEEP * keep).astype(np.uint8)
+    actions: NDArray[np.uint8] = (END * ends + START * starts + INSIDE * inside + KEEP * keep).astype(
+        np.uint8
+    )
+    return actions
 
 
 def _matches(

@@ -117,18 +117,18 @@ class Columns:
     def bootstrap(self, *, resamples: int, seed: int) -> Result:
         """Call the function on each of R draws with replacement."""
         _check_some(self)
-        drawn = np.empty(len(self), dtype=np.int64)
+        drawn = np.empty(len(self), dtype=np.uint32)
         results = []
         for resample in range(resamples):
             key = kernel.resample_key(seed_of(seed), resample)
-            kernel.draw_rows(np.uint64(key), 0, len(self), drawn)
+            kernel.draw_rows(np.uint64(key), drawn)
             results.append(self._taken(drawn.tolist()).score())
         return stack(results)
 
     def exchange(self, other: Columns, *, resamples: int, seed: int) -> tuple[Result, Result]:
         """Call the function on both sides of R trials of approximate randomisation."""
         _check_some(self)
-        heads = np.empty(len(self) + 1, dtype=np.int64)
+        heads = np.empty(len(self) + 1, dtype=np.uint32)
         mine, theirs = [], []
         for resample in range(resamples):
             key = kernel.resample_key(seed_of(seed), resample)

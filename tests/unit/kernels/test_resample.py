@@ -13,13 +13,13 @@ from evenweave.metrics.resample import bootstrap_totals, check_resamples, exchan
 
 
 def drawn(n, seed, resample):
-    rows = np.empty(n, dtype=np.int64)
-    kernel.draw_rows(np.uint64(kernel.resample_key(seed_of(seed), resample)), 0, n, rows)
+    rows = np.empty(n, dtype=np.uint32)
+    kernel.draw_rows(np.uint64(kernel.resample_key(seed_of(seed), resample)), rows)
     return rows
 
 
 def heads(n, seed, resample):
-    out = np.empty(n + 1, dtype=np.int64)
+    out = np.empty(n + 1, dtype=np.uint32)
     count = kernel.toss_rows(np.uint64(kernel.resample_key(seed_of(seed), resample)), 0, n, out)
     return out[:count]
 

@@ -31,11 +31,11 @@ def test_p_values_are_sacrebleus_on_the_same_draws(n, seed):
         float
     )
     real = abs(scores[0].mean() - scores[1].mean())
-    drawn = np.empty((60, n), dtype=np.int64)
+    drawn = np.empty((60, n), dtype=np.uint32)
     heads = np.zeros((60, n), dtype=bool)
-    buffer = np.empty(n + 1, dtype=np.int64)
+    buffer = np.empty(n + 1, dtype=np.uint32)
     for resample in range(60):
-        kernel.draw_rows(key(seed, resample), 0, n, drawn[resample])
+        kernel.draw_rows(key(seed, resample), drawn[resample])
         heads[resample, buffer[: kernel.toss_rows(key(seed, resample), 0, n, buffer)]] = True
     means = scores[:, drawn].mean(axis=2)
     gaps = np.abs(means[1] - means[0])
