@@ -83,7 +83,6 @@ class TrainingArguments:
     dataloader_num_workers: Workers = 0
     dataloader_pin_memory: bool = True
     remove_unused_columns: bool = True
-    label_names: list[str] | None = None
 
     # Optimizer and loss
     optim: str = "adamw_torch_fused"

@@ -135,6 +135,8 @@ class Feed:
 
     def _batch(self, rows: Rows) -> dict[str, Any]:
         batch: dict[str, Any] = self.collator(fetch(self.dataset, rows))
+        if self._pin_memory:
+            return {k: v.pin_memory() if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
         return batch
 
 

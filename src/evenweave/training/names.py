@@ -52,6 +52,7 @@ NO_MEANING = {
     # Batches
     "auto_find_batch_size": "set max_tokens_per_batch to bound memory by tokens instead",
     "length_column_name": "lengths are read from the offsets of input_ids",
+    "label_names": "labels are read from the columns labels, label, label_ids or start_/end_positions",
     "sortish_sampler": "use train_sampling_strategy='group_by_length'",
     "dataloader_persistent_workers": "workers live for one pass; a plan needs none that persist",
     "dataloader_prefetch_factor": "torch's default is used",
@@ -145,6 +146,7 @@ _QUIET_TOO: dict[str, tuple[Any, ...]] = {
     "fp16_opt_level": ("O1",),
     "ray_scope": ("last",),
     "include_for_metrics": ([],),
+    "label_names": (["labels"],),
     "debug": ([],),
 }
 

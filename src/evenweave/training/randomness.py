@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     np.random.seed(seed % 2**32)  # noqa: NPY002  (users' own code may draw from the legacy generator)
     torch.manual_seed(seed)
     if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS refuses to be exact without
         torch.use_deterministic_algorithms(True)
 
 
