@@ -24,6 +24,8 @@ def combine(
     >>> combine(["accuracy", "f1"]).compute(predictions=[0, 1, 1], references=[0, 1, 0])
     {'accuracy': 0.6666666666666666, 'f1': 0.6666666666666666}
     """
+    if isinstance(metrics, str | Metric):
+        raise ArgumentError("metrics: one alone; give a list, such as ['bleu', 'rouge']")
     named = metrics.items() if isinstance(metrics, Mapping) else [(None, metric) for metric in metrics]
     made = [(name, load(metric) if isinstance(metric, str) else metric) for name, metric in named]
     if not made:

@@ -6,7 +6,7 @@ once, or that belongs to another library, becomes one of the four.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def as_rows(values: Any, *, argument: str, read: Read | None = None) -> Any:
         if array.ndim == 0:
             raise ArgumentError(f"{argument}: a scalar; give a list of rows")
         return array
-    if isinstance(values, Iterable):
+    if isinstance(values, Iterable) and not isinstance(values, Mapping | Set):
         return list(values)
     raise ArgumentError(f"{argument}: {type(values).__name__} is not a column of rows; give a list")
 

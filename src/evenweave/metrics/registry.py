@@ -35,9 +35,9 @@ def load(name: str, **settings: Any) -> Metric:
     >>> load("seqeval").compute(predictions=[["B-PER", "O"]], references=[["B-PER", "O"]])["overall_f1"]
     1.0
     """
-    home = STATISTICS.get(name)
+    home = STATISTICS.get(name) if isinstance(name, str) else None
     if home is None:
-        near = difflib.get_close_matches(name, STATISTICS, n=1)
+        near = difflib.get_close_matches(str(name), STATISTICS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STATISTICS)}"
         raise ArgumentError(f"load: no metric {name!r}; {hint}")
     module, _, maker = home.partition(":")

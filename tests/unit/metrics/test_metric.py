@@ -190,7 +190,7 @@ def test_files_are_read_as_lines(tmp_path):
         load("sacrebleu").compute(predictions=one, references=[one, two])
 
 
-@pytest.mark.parametrize("wrong", ["text", 3, b"bytes", np.float64(1)])
+@pytest.mark.parametrize("wrong", ["text", 3, b"bytes", np.float64(1), {"a": 1}, {1}])
 def test_one_value_is_no_column(wrong):
     with pytest.raises(ArgumentError, match="predictions: "):
         load("accuracy").compute(predictions=wrong, references=[1])
@@ -199,6 +199,10 @@ def test_one_value_is_no_column(wrong):
 def test_load_suggests_the_nearest_name():
     with pytest.raises(ArgumentError, match="did you mean 'seqeval'"):
         load("seqevl")
+    with pytest.raises(ArgumentError, match="metrics: one alone"):
+        combine("bleu")
+    with pytest.raises(ArgumentError, match="no metric 3"):
+        load(3)
     with pytest.raises(ArgumentError, match="there are bleu"):
         load("zzz")
 
