@@ -105,10 +105,10 @@ class Ragged:
                 part = np.asarray(row) if len(row) else np.empty(0, dtype=dtype or np.int64)
             except (TypeError, ValueError) as error:
                 raise DataError(
-                    f"row {index}, column {name!r}: {_shown(row)} is not a row of values"
+                    f"row {index}, column {name!r}: {shown(row)} is not a row of values"
                 ) from error
             if part.ndim != 1 or part.dtype.kind not in "biuf":
-                raise DataError(f"row {index}, column {name!r}: {_shown(row)} is not a flat row of numbers")
+                raise DataError(f"row {index}, column {name!r}: {shown(row)} is not a flat row of numbers")
             parts.append(part)
         sizes = np.fromiter((len(part) for part in parts), dtype=np.int64, count=len(parts))
         filled = [part for part in parts if len(part)]
@@ -270,6 +270,7 @@ def _unboxed(rows: list[Any]) -> Ragged | None:
     return Ragged.trusted(values, offsets)
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
+def shown(value: Any) -> str:
+    """Return a value as an error message quotes it: on one line, and not too long."""
+    text = " ".join(repr(value.tolist() if hasattr(value, "tolist") else value).split())
     return text if len(text) <= 60 else text[:57] + "..."

@@ -93,7 +93,11 @@ class DataCollatorForLanguageModeling:
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be), with `labels`."""
         rows = encode(sequences_of(features, packed=True), self.tokenizer, words=self.whole_word_mask)
-        rows = with_words(rows) if self.whole_word_mask else _without(rows, "word_ids", "offset_mapping")
+        rows = (
+            with_words(rows, self.tokenizer)
+            if self.whole_word_mask
+            else _without(rows, "word_ids", "offset_mapping")
+        )
         fills = {"word_ids": -1, "labels": IGNORED, **self.pad_values}
         how = Padding(
             multiple_of=self.pad_to_multiple_of,

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.collators.rectangles import NO_LIMIT, pad_into, wide_dtype, width_of
-from evenweave.collators.stacking import nested, shown, stack
+from evenweave.collators.stacking import nested, stack
 from evenweave.collators.truncation import limit_of, truncate
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import measure, pad_mask
-from evenweave.ragged import Ragged
+from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, taken
 from evenweave.unbox import Packed
 

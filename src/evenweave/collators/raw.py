@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evenweave.errors import DataError
-from evenweave.ragged import Ragged
+from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, taken
 
 # What word labels are called in data sets of tagged text, in the order they are looked for.
@@ -130,7 +130,7 @@ def _strings(rows: Rows, name: str, *, split: bool) -> list[Any]:
         )
         if not good:
             want = "a list of words" if split else "a string"
-            raise DataError(f"row {row}, column {name!r}: {value!r} is not {want}")
+            raise DataError(f"row {row}, column {name!r}: {shown(value)} is not {want}")
     return [list(value) for value in values] if split else values
 
 

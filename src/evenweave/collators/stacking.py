@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evenweave.collators.rectangles import pad, wide_dtype
 from evenweave.errors import DataError
 from evenweave.kernels.pad import measure
-from evenweave.ragged import Ragged, offsets_of
+from evenweave.ragged import Ragged, offsets_of, shown
 from evenweave.rows import taken, unpacked
 from evenweave.unbox import pack_tuples
 
@@ -65,12 +65,6 @@ def nested(column: Any, indices: Ints, name: str) -> Ragged:
             )
     sizes = np.array([len(array) for array in arrays], dtype=np.int64)
     return Ragged.trusted(np.concatenate(arrays).astype(wide_dtype(arrays[0].dtype)), offsets_of(sizes))
-
-
-def shown(value: object) -> str:
-    """Return a value as an error message quotes it."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _arrays(cells: list[Any], name: str) -> list[NDArray[Any]]:

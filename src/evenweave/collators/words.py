@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,7 @@ from evenweave.collators.masking import Ints
 from evenweave.collators.stacking import nested
 from evenweave.kernels.masking import lookup
 from evenweave.ragged import Ragged
-from evenweave.rows import Rows, gathered
-
-_TABLES: weakref.WeakKeyDictionary[Any, tuple[int, NDArray[np.uint8]]] = weakref.WeakKeyDictionary()
+from evenweave.rows import Rows, gathered, unpacked
 
 
 def heads_from_words(words: Ints) -> NDArray[np.uint8]:
@@ -28,20 +27,27 @@ def heads_from_words(words: Ints) -> NDArray[np.uint8]:
     return heads
 
 
-def with_words(rows: Rows) -> Rows:
+def with_words(rows: Rows, tokenizer: Any) -> Rows:
     """Return rows with `word_ids` in place of `offset_mapping`, where they have no word ids already.
 
-    A token belongs to the word before if it begins where that one ended. Special tokens stand between words
-    whatever they are given here.
+    A token belongs to the word before if there is no gap between them, unless its form says that it starts a
+    word: SentencePiece counts the space as part of the token, so that no two of its tokens are apart.
+    Special tokens stand between words whatever they are given here.
     """
     if "offset_mapping" not in rows.columns:
         return rows
     rows = gathered(rows)
     columns = dict(rows.columns)
     spans = nested(columns.pop("offset_mapping"), rows.indices, "offset_mapping")
+    ids = unpacked(columns[tokenizer.model_input_names[0]])
     if "word_ids" not in columns:
         heads = np.ones(len(spans.values), bool)
-        np.not_equal(spans.values[1:, 0], spans.values[:-1, 1], out=heads[1:])
+        begins, ends = spans.values[:, 0], spans.values[:, 1]
+        # Pieces of one character (its bytes, or a space put before it) cover the same place.
+        heads[1:] = (begins[1:] > ends[:-1]) | (begins[1:] < begins[:-1])
+        marks = _marks(tokenizer)
+        if marks.starts and len(ids.flat) == len(heads):
+            heads |= _looked_up(ids.flat.astype(np.int64), marks.table) == 1
         columns["word_ids"] = Ragged.trusted(np.cumsum(heads), spans.offsets)
     return Rows(columns, rows.indices, epoch=rows.epoch)
 
@@ -52,18 +58,37 @@ def heads_from_pieces(ids: Ints, tokenizer: Any) -> NDArray[np.uint8]:
     WordPiece marks continuations (`##`); byte-level BPE and SentencePiece mark starts (`Ġ`, `▁`), so that
     punctuation belongs to the word before it: `word_ids` is more exact where the features have it.
     """
+    return _looked_up(ids, _marks(tokenizer).table)
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """Which pieces of a vocabulary start a word.
+
+    Attributes:
+        table: uint8 `[V]`, 1 for those that do.
+        starts: whether starts are what the vocabulary marks, rather than continuations.
+    """
+
+    table: NDArray[np.uint8]
+    starts: bool
+
+
+_KNOWN: weakref.WeakKeyDictionary[Any, _Marks] = weakref.WeakKeyDictionary()
+
+
+def _marks(tokenizer: Any) -> _Marks:
     size = len(tokenizer)
-    known = _TABLES.get(tokenizer)
-    if known is None or known[0] != size:
-        known = size, _heads_table(tokenizer.convert_ids_to_tokens(list(range(size))))
-        _TABLES[tokenizer] = known
+    known = _KNOWN.get(tokenizer)
+    if known is None or len(known.table) != size:
+        forms = [form or "" for form in tokenizer.convert_ids_to_tokens(list(range(size)))]
+        starts = not any(form.startswith("##") and len(form) > 2 for form in forms)
+        heads = [form.startswith(("Ġ", "▁")) if starts else not form.startswith("##") for form in forms]
+        known = _KNOWN[tokenizer] = _Marks(np.array(heads, dtype=np.uint8), starts)
+    return known
+
+
+def _looked_up(ids: Ints, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
     out = np.empty(ids.shape, np.uint8)
-    lookup(ids.reshape(-1), known[1], out.reshape(-1))
+    lookup(ids.reshape(-1), table, out.reshape(-1))
     return out
-
-
-def _heads_table(pieces: list[str | None]) -> NDArray[np.uint8]:
-    forms = [piece or "" for piece in pieces]
-    if any(form.startswith("##") and len(form) > 2 for form in forms):
-        return np.array([not form.startswith("##") for form in forms], dtype=np.uint8)
-    return np.array([form.startswith(("Ġ", "▁")) for form in forms], dtype=np.uint8)
