@@ -21,6 +21,17 @@ from evenweave.training import Trainer, TrainerCallback, TrainingArguments
 HASTY = Patience(attempts=3, first_wait=0.05, longest_wait=0.1, answer=0.3, end=20, trouble=2)
 
 
+# As the example scripts of transformers give them.
+FACTS = {
+    "finetuned_from": "google-bert/bert-base-cased",
+    "tasks": "token-classification",
+    "dataset_tags": "eriktks/conll2003",
+    "dataset_args": "conll2003",
+    "dataset": "CoNLL-2003",
+    "language": "en",
+}
+
+
 class _Log(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +127,7 @@ def push_after(out: str, repo: str, revision: str | None = None) -> dict[str, An
     """Publish a run that had not asked for it."""
     trainer = _trainer(out, push_to_hub=False, hub_model_id=repo, num_train_epochs=1)
     trainer.train()
-    commit = trainer.push_to_hub(commit_message="Training complete", revision=revision, language="en")
+    commit = trainer.push_to_hub(commit_message="Training complete", revision=revision, **FACTS)
     return {"oid": commit.oid, "sha256": digest(Path(out) / "model.safetensors")}
 
 

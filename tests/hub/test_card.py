@@ -23,6 +23,7 @@ BARE = Run(
     labels=["O", "B-PER", "I-PER"],
     base=None,
     dataset=None,
+    dataset_id=None,
     splits={},
     scores={},
     history=[],
@@ -100,7 +101,9 @@ def test_measures_that_are_no_shares_are_not_shown_as_percent() -> None:
 
 def test_facts_of_the_caller_are_in_the_metadata() -> None:
     given = CardFacts(language="en", license="apache-2.0", tags=["news"])
-    values = metadata(replace(BARE, given=given, dataset="ada/news", base="google-bert/bert-base-cased"))
+    values = metadata(
+        replace(BARE, given=given, dataset="News", dataset_id="ada/news", base="google-bert/bert-base-cased")
+    )
     assert (values["language"], values["license"]) == (["en"], "apache-2.0")
     assert (values["datasets"], values["base_model"]) == (["ada/news"], "google-bert/bert-base-cased")
     assert "news" in values["tags"]

@@ -45,7 +45,11 @@ def test_a_push_by_hand_can_go_to_a_branch(hub: HubServer, client: Client, out: 
     repo = hub.repos["model", "ada/branched"]
     assert repo.messages == []
     assert repo.branches["try-1"][-1].message == "Training complete"
-    assert "model.safetensors" in repo.branches["try-1"][-1].files
+    files = repo.branches["try-1"][-1].files
+    assert "model.safetensors" in files
+    card = files["README.md"].decode()
+    assert "on [CoNLL-2003](https://huggingface.co/datasets/eriktks/conll2003)" in card
+    assert "type: eriktks/conll2003" in card
 
 
 def test_a_run_that_is_stopped_says_what_was_not_uploaded(hub: HubServer, client: Client, out: str) -> None:

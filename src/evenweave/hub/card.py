@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from evenweave.errors import ArgumentError
 from evenweave.hub import card_sections as sections
 from evenweave.hub.curve import curve_svg
 from evenweave.hub.facts import CardFacts, Run, gather, is_hub_name
@@ -27,8 +28,12 @@ def write_card(run: TaggerRun | Trainer, path: str | Path, **facts: Any) -> Path
         facts: fields of `CardFacts`, over those the run knows.
 
     Raises:
-        TypeError: a fact that is no field of `CardFacts`.
+        ArgumentError: a fact that is no field of `CardFacts`.
     """
+    for name in facts:
+        if name not in CardFacts.__dataclass_fields__:
+            known_names = ", ".join(CardFacts.__dataclass_fields__)
+            raise ArgumentError(f"{name}: no fact of a model card; there are {known_names}")
     trainer: Any = getattr(run, "trainer", run)
     known = getattr(trainer, "card_facts", None) or CardFacts()
     given = gather(trainer, CardFacts(**{**vars(known), **facts}))
@@ -70,7 +75,7 @@ def metadata(run: Run) -> dict[str, Any]:
         "library_name": "transformers",
         "pipeline_tag": run.task,
         "base_model": run.base if is_hub_name(run.base) else None,
-        "datasets": [run.dataset] if is_hub_name(run.dataset) else None,
+        "datasets": [run.dataset_id] if run.dataset_id else None,
         "tags": [tag for tag in (run.task, "evenweave", *run.given.tags) if tag],
         "metrics": measured,
         "model-index": _model_index(run),
@@ -91,7 +96,12 @@ def _model_index(run: Run) -> list[dict[str, Any]]:
         results.append(
             {
                 "task": {"type": run.task, "name": run.task.replace("-", " ").capitalize()},
-                "dataset": {"name": dataset, "type": dataset, "split": split},
+                "dataset": {
+                    "name": dataset,
+                    "type": run.dataset_id or dataset,
+                    **({"config": run.given.dataset_args} if run.given.dataset_args else {}),
+                    "split": split,
+                },
                 "metrics": [
                     {"type": name, "name": sections.title(name), "value": float(value)}
                     for name, value in numbers.items()

@@ -23,10 +23,10 @@ def summary(run: Run) -> str:
     }.get(run.task, "")
     base = f"[{run.base}](https://huggingface.co/{run.base})" if is_hub_name(run.base) else run.base
     made = f"Fine-tuned from {base}" if base else "Trained from scratch"
-    data = (
-        f"[{run.dataset}](https://huggingface.co/datasets/{run.dataset})" if is_hub_name(run.dataset) else ""
-    )
-    on = f" on {data or run.dataset}" if run.dataset else ""
+    data = run.dataset
+    if run.dataset_id:
+        data = f"[{run.dataset}](https://huggingface.co/datasets/{run.dataset_id})"
+    on = f" on {data}" if data else ""
     return f"{what} {made}{on}; {run.parameters:,} parameters.".strip()
 
 

@@ -30,23 +30,29 @@ class CardFacts:
         model_name: its title; default the name of its repository.
         repo: where it is published, as `namespace/name`.
         dataset: a Hub name, or what the data is called.
+        dataset_tags: its Hub name, where `dataset` is not.
+        dataset_args: its configuration.
         splits: the data sets themselves, by split, for sizes and digests.
         scores: by split, `{"loss", "overall", "types", "intervals", "rows"}`, see `full_scores`.
         language: code or codes, such as "en".
         license: of the model, such as "apache-2.0".
         tags: more tags.
         finetuned_from: the base model, where the model itself does not say.
+        tasks: the Hub's name of the task, where the model's class does not say it.
     """
 
     model_name: str | None = None
     repo: str | None = None
     dataset: str | None = None
+    dataset_tags: str | None = None
+    dataset_args: str | None = None
     splits: Mapping[str, Any] | None = None
     scores: Mapping[str, Scores] | None = None
     language: str | Sequence[str] | None = None
     license: str | None = None
     tags: Sequence[str] = ()
     finetuned_from: str | None = None
+    tasks: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Run:
     labels: list[str]
     base: str | None
     dataset: str | None
+    dataset_id: str | None
     splits: dict[str, Split]
     scores: dict[str, Scores]
     history: list[dict[str, Any]]
@@ -92,10 +99,11 @@ def gather(trainer: Trainer, facts: CardFacts) -> Run:
     return Run(
         name=facts.model_name or repo.split("/")[-1],
         repo=repo,
-        task=_task(trainer.model),
+        task=facts.tasks or _task(trainer.model),
         labels=_labels(trainer.model),
         base=facts.finetuned_from or _base(trainer.model),
-        dataset=facts.dataset,
+        dataset=facts.dataset or facts.dataset_tags,
+        dataset_id=next((n for n in (facts.dataset_tags, facts.dataset) if is_hub_name(n)), None),
         splits={name: _split(data) for name, data in splits.items() if _sized(data)},
         scores=dict(facts.scores) if facts.scores else _scores(trainer),
         history=list(state.log_history),

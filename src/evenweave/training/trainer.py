@@ -298,6 +298,13 @@ class Trainer:
 
         return push_to_hub(self, commit_message, blocking=blocking, token=token, revision=revision, **facts)
 
+    def create_model_card(self, **facts: Any) -> None:
+        """Write the model's card, README.md, into `output_dir`; `facts` as for `push_to_hub`."""
+        if self.ranks.is_main:
+            from evenweave.hub.card import write_card
+
+            write_card(self, Path(self.args.output_dir) / "README.md", **facts)
+
     def log(self, values: dict[str, float]) -> None:
         """Record values in `state.log_history` and tell the callbacks."""
         entry = {**values, "epoch": self.state.epoch, "step": self.state.global_step}
