@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from evenweave.collators.rectangles import misfit, wide_dtype
 from evenweave.collators.stacking import stack
 from evenweave.kernels.pad import flat_positions, flat_rows, measure
 from evenweave.ragged import Ragged
-from evenweave.rows import Rows
+from evenweave.rows import Rows, gathered
 
 Ints = NDArray[np.int64]
 # Columns with one value a token that a flat batch carries along without being told.
@@ -28,7 +28,7 @@ def flat(
     *,
     position_start: int = 0,
     separator_id: int | None = None,
-    token_columns: frozenset[str] | set[str] = TOKEN_COLUMNS,
+    token_columns: Collection[str] = TOKEN_COLUMNS,
 ) -> dict[str, Any]:
     """Return rows on end in one row, with what padding-free attention needs to keep them apart.
 
@@ -42,7 +42,7 @@ def flat(
     Returns:
         `input_ids`, `position_ids` and other token columns int64 `[1, N]`; `cu_seq_lens_q` and `_k` int32
         `[B + 1]`, where rows begin; `max_length_q` and `_k`, the longest row; other columns `[B, ...]`.
-        `attention_mask` is left out: every token is real.
+        Tokens under a 0 of `attention_mask` are left out, and so is the mask: every token is real.
 
     Raises:
         DataError: a token column whose row lengths are not those of `input_ids`; names column and row.
@@ -52,6 +52,8 @@ def flat(
     ([[0, 1, 2, 0]], [0, 3, 4], [[1, 2, 3, 4]])
     """
     rows = rows_of(features)
+    check_ids(rows, "input_ids")
+    rows = _without_padding(rows, token_columns)
     sizes, bounds, longest = _bounds(rows)
     made: dict[str, Any] = {}
     for name, column in rows.columns.items():
@@ -77,12 +79,32 @@ def flat(
 
 
 def _bounds(rows: Rows) -> tuple[Ints, Ints, int]:
-    check_ids(rows, "input_ids")
     sizes = np.empty(len(rows), np.int64)
     longest = measure(rows.columns["input_ids"].offsets, rows.indices, sizes)
     bounds = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(sizes, out=bounds[1:])
     return sizes, bounds, int(longest)
+
+
+def _without_padding(rows: Rows, token_columns: Collection[str]) -> Rows:
+    """Return rows without the tokens under a 0 of their attention mask."""
+    mask = rows.columns.get("attention_mask")
+    if not isinstance(mask, Ragged):
+        return rows
+    sizes, bounds, _ = _bounds(rows)
+    keep = _on_end(mask, rows, sizes, int(bounds[-1]), "attention_mask")[0] != 0
+    if keep.all():
+        return rows
+    rows = gathered(rows)
+    kept = np.add.reduceat(np.append(keep, False), bounds[:-1], dtype=np.int64) * (sizes > 0)
+    columns = {
+        name: Ragged.from_lengths(column.flat[keep], kept)
+        if isinstance(column, Ragged) and name in token_columns and len(column.flat) == len(keep)
+        else column
+        for name, column in rows.columns.items()
+        if name != "attention_mask"
+    }
+    return Rows(columns, rows.indices, epoch=rows.epoch)
 
 
 def _on_end(column: Ragged, rows: Rows, sizes: Ints, total: int, name: str) -> NDArray[Any]:
@@ -107,7 +129,8 @@ class DataCollatorWithFlattening:
         position_ids_start: position of each row's first token; RoBERTa's family wants padding_idx + 1.
         pad_values: further columns with one value a token; the values are not used, as nothing is padded.
 
-    Features without labels get `input_ids` as labels. `attention_mask` is left out: every token is real.
+    Features without labels get `input_ids` as labels. Tokens under a 0 of `attention_mask`, as of rows that
+    were padded before, are left out, and so is the mask: every token is real.
 
     Raises (when called):
         DataError: a token column whose row lengths are not those of `input_ids`; names column and row.

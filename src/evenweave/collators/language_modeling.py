@@ -14,6 +14,7 @@ from evenweave.collators.masking import Ints, mask_in_place, specials, starts_of
 from evenweave.collators.padded import Padding, pad_columns
 from evenweave.collators.raw import encode
 from evenweave.collators.words import heads_from_pieces, heads_from_words, with_words
+from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError
 from evenweave.kernels.masking import IGNORED, ignore_padding
 from evenweave.rows import Rows
@@ -68,7 +69,7 @@ class DataCollatorForLanguageModeling:
     truncation: bool = False
     max_length: int | None = None
     pad_values: Mapping[str, Any] = field(default_factory=dict)
-    epoch: int = field(default=0, init=False)
+    _epoch: Epoch = field(default_factory=lambda: Epoch(0), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.mlm and self.tokenizer.mask_token is None:
@@ -88,7 +89,7 @@ class DataCollatorForLanguageModeling:
 
     def set_epoch(self, epoch: int) -> None:
         """Say which pass over the data follows, for new masks; batches that know their epoch overrule it."""
-        self.epoch = epoch
+        self._epoch.set(epoch)
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be), with `labels`."""
@@ -134,7 +135,7 @@ class DataCollatorForLanguageModeling:
             replace=self.mask_replace_prob,
             random=self.random_replace_prob,
             seed=self.seed or 0,
-            epoch=self.epoch if rows.epoch is None else rows.epoch,
+            epoch=rows.epoch if rows.epoch is not None else self._epoch.get() or 0,
             min_masked=self.min_masked,
         )
         return batch(arrays, return_tensors=return_tensors or self.return_tensors)

@@ -13,6 +13,7 @@ from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import sequences_of
 from evenweave.collators.masking import Ints, specials, starts_of
 from evenweave.collators.padded import Padding, pad_columns
+from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import IGNORED, row_keys
 from evenweave.rows import Rows
@@ -47,7 +48,7 @@ class DataCollatorForPermutationLanguageModeling:
     max_span_length: int = 5
     return_tensors: str = "pt"
     seed: int = 0
-    epoch: int = field(default=0, init=False)
+    _epoch: Epoch = field(default_factory=lambda: Epoch(0), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.tokenizer.mask_token is None:
@@ -59,7 +60,7 @@ class DataCollatorForPermutationLanguageModeling:
 
     def set_epoch(self, epoch: int) -> None:
         """Say which pass over the data follows; batches that know their epoch overrule it."""
-        self.epoch = epoch
+        self._epoch.set(epoch)
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features`, mappings with `input_ids` or bare rows of ids."""
@@ -70,7 +71,7 @@ class DataCollatorForPermutationLanguageModeling:
         ids = arrays[name]
         if ids.shape[1] % 2:
             raise DataError(f"column {name!r}: rows padded to {ids.shape[1]} tokens; an even width is needed")
-        epoch = self.epoch if given.epoch is None else given.epoch
+        epoch = given.epoch if given.epoch is not None else self._epoch.get() or 0
         starts = starts_of(ids.shape, sizes, self.tokenizer.padding_side)
         keys = row_keys(ids.reshape(-1), starts, sizes).view(np.int64)
         inside = np.zeros(ids.size, bool)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evenweave.data.sources import parts_of
 from evenweave.data.spill import Spilled
+from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import resolve
 from evenweave.ragged import Ragged
@@ -62,7 +63,7 @@ class Columns:
             raise ArgumentError(
                 f"source: shape {self.source.shape}; give one document number for each of {self._size} rows"
             )
-        self.epoch: int | None = None
+        self._epoch = Epoch()
 
     @property
     def column_names(self) -> list[str]:
@@ -116,12 +117,17 @@ class Columns:
         if self._mapping is not None:
             chosen = self._mapping[chosen]
         if self._spilled is not None and self._spilled.is_large:
-            return Rows(self._spilled.read(chosen, self._base), np.arange(len(chosen)), epoch=self.epoch)
-        return Rows(self._base, chosen, epoch=self.epoch)
+            return Rows(
+                self._spilled.read(chosen, self._base), np.arange(len(chosen)), epoch=self._epoch.get()
+            )
+        return Rows(self._base, chosen, epoch=self._epoch.get())
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which pass over the data follows; batches carry it to collators that mask at random."""
-        self.epoch = epoch
+        """Say which pass over the data follows; batches carry it to collators that mask at random.
+
+        It holds for what was taken or selected from these columns too.
+        """
+        self._epoch.set(epoch)
 
     def take(self, indices: Any) -> Columns:
         """Return the rows at `indices`, in that order, over the same memory."""
@@ -140,7 +146,8 @@ class Columns:
 
     def _with(self, base: dict[str, Any], mapping: Ints | None, chosen: Ints | None) -> Columns:
         made = object.__new__(Columns)
-        made._base, made._mapping, made._spilled, made.epoch = base, mapping, self._spilled, self.epoch
+        made._base, made._mapping, made._spilled = base, mapping, self._spilled
+        made._epoch = self._epoch
         made._size = self._size if mapping is None else len(mapping)
         made.source = self.source if self.source is None or chosen is None else self.source[chosen]
         return made

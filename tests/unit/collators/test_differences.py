@@ -12,6 +12,7 @@ import transformers as hf
 from collator_features import byte_bpe, with_side, wordpiece
 
 import evenweave as ew
+from evenweave.collators import flat
 from evenweave.errors import DataError
 
 
@@ -134,3 +135,19 @@ def test_nothing_is_warned_about() -> None:
     assert made["input_ids"].shape == (2, 2)
     with pytest.warns(UserWarning, match="max_length"):
         hf.DataCollatorWithPadding(wordpiece(), max_length=5)([{"input_ids": [1]}])
+
+
+def test_a_flat_batch_leaves_out_what_was_padded_before_because_it_promises_real_tokens() -> None:
+    rows = [
+        {"input_ids": [0, 0, 5, 6], "attention_mask": [0, 0, 1, 1], "labels": [-100, -100, 1, 2]},
+        {"input_ids": [0, 0], "attention_mask": [0, 0], "labels": [-100, -100]},
+        {"input_ids": [7, 0], "attention_mask": [1, 0], "labels": [3, -100]},
+    ]
+    for given in (rows, ew.Columns(rows).__getitems__([0, 1, 2])):
+        made = flat(given)
+        assert made["input_ids"].tolist() == [[5, 6, 7]]
+        assert made["labels"].tolist() == [[1, 2, 3]]
+        assert made["position_ids"].tolist() == [[0, 1, 0]]
+        assert made["cu_seq_lens_q"].tolist() == [0, 2, 2, 3]
+        assert made["max_length_q"] == 2
+    assert hf.DataCollatorWithFlattening()(rows)["input_ids"].shape == (1, 8)

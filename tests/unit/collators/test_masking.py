@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -212,6 +214,33 @@ def test_the_data_set_may_say_the_epoch(workers: int) -> None:
     made = load(columns, collator, num_workers=workers)
     collator.set_epoch(5)
     assert made == load(corpus(), collator)
+
+
+def test_persistent_workers_see_the_next_epoch() -> None:
+    """In a forked worker a plain attribute would keep the value it had at the fork."""
+    rows = corpus()
+    collator = ew.DataCollatorForLanguageModeling(wordpiece())
+    columns = ew.Columns(rows)
+    fork = {"num_workers": 2, "persistent_workers": True, "multiprocessing_context": "fork"}
+    by_collator = torch.utils.data.DataLoader(rows, batch_size=8, collate_fn=collator, **fork)
+    by_columns = torch.utils.data.DataLoader(columns, batch_size=8, collate_fn=collator, **fork)
+    for epoch in (0, 1, 2):
+        fresh = ew.DataCollatorForLanguageModeling(wordpiece())
+        fresh.set_epoch(epoch)
+        collator.set_epoch(epoch)
+        assert masks_by_row(by_collator) == load(rows, fresh)
+        columns.set_epoch(epoch)
+        collator.set_epoch(9)
+        assert masks_by_row(by_columns) == load(rows, fresh)
+
+
+def test_a_copy_of_a_collator_has_an_epoch_of_its_own() -> None:
+    collator = ew.DataCollatorForLanguageModeling(wordpiece(), seed=1)
+    collator.set_epoch(2)
+    for other in (copy.deepcopy(collator), pickle.loads(pickle.dumps(collator))):
+        assert load(corpus(8), other) == load(corpus(8), collator)
+        other.set_epoch(3)
+        assert load(corpus(8), other) != load(corpus(8), collator)
 
 
 def test_no_row_is_left_without_a_target() -> None:
