@@ -27,6 +27,7 @@ EVENTS = (
     "on_log",
     "on_save",
     "on_train_end",
+    "on_train_abort",  # ours: the run ends by an error or Ctrl-C
 )
 
 

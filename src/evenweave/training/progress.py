@@ -97,10 +97,13 @@ class ProgressCallback(TrainerCallback):
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         """Close the bar."""
-        self.close()
+        self._close()
 
-    def close(self) -> None:
-        """Take the bar off the terminal; safe at any time."""
+    def on_train_abort(self, *_: Any, **__: Any) -> None:
+        """Close the bar, which would else keep the cursor hidden."""
+        self._close()
+
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

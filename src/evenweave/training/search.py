@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import inspect
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,9 +13,8 @@ from torch import nn
 
 from evenweave.errors import ArgumentError, missing
 from evenweave.training.arguments import TrainingArguments
-from evenweave.training.callbacks import DefaultFlow, TrainerCallback
-from evenweave.training.progress import ProgressCallback
-from evenweave.training.tracking import TrackerCallback
+from evenweave.training.callbacks import EarlyStoppingCallback, TrainerCallback
+from evenweave.training.defaults import call_init
 
 if TYPE_CHECKING:
     from evenweave.training.trainer import Trainer
@@ -57,6 +55,7 @@ def search(
         raise ArgumentError("eval_dataset: needed to compare trials")
     if trainer.ranks.world > 1:
         raise ArgumentError("hyperparameter_search: runs in one process; start it without torchrun")
+    init = trainer.model_init
     space, objective = hp_space or default_space, compute_objective or default_objective
     several = not isinstance(direction, str)
 
@@ -69,7 +68,7 @@ def search(
             trainer.args, output_dir=folder, run_name=run_name, push_to_hub=False, **chosen
         )
         watch = Watch(trial, objective, prune=not several)
-        one = _another(trainer, args, init=lambda: _made(trainer, trial), callback=watch)
+        one = _another(trainer, args, init=lambda: call_init(init, trial), callback=watch)
         step = one.train().global_step
         fresh = watch.step == step and not args.load_best_model_at_end
         return objective(watch.metrics if fresh else one.evaluate())
@@ -128,15 +127,19 @@ def default_objective(metrics: dict[str, float]) -> float:
     return float(sum(scores)) if scores else float(metrics["eval_loss"])
 
 
+def _is_the_users(callback: Any) -> bool:
+    """Whether a callback was given by the user; the others each trainer makes for itself."""
+    own = type(callback).__module__.startswith("evenweave.")
+    return not own or isinstance(callback, EarlyStoppingCallback)
+
+
 def _another(
     trainer: Trainer, args: TrainingArguments, *, init: Callable[[], nn.Module], callback: Any
 ) -> Trainer:
     """Return a trainer like this one with other arguments, a fresh model and one more callback."""
-    from evenweave.hub.publish import PublishCallback
     from evenweave.training.trainer import Trainer
 
-    own = (DefaultFlow, ProgressCallback, TrackerCallback, PublishCallback)
-    given = [copy.deepcopy(call) for call in trainer.callbacks if not isinstance(call, own)]
+    given = [copy.deepcopy(call) for call in trainer.callbacks if _is_the_users(call)]
     return Trainer(
         args=args,
         data_collator=trainer.data_collator,
@@ -149,8 +152,3 @@ def _another(
         preprocess_logits_for_metrics=trainer.preprocess_logits_for_metrics,
         compute_loss_func=trainer.compute_loss_func,
     )
-
-
-def _made(trainer: Trainer, trial: Any) -> Any:
-    init: Any = trainer.model_init
-    return init(trial) if inspect.signature(init).parameters else init()

@@ -54,6 +54,8 @@ class TrackerCallback(TrainerCallback):
         for tracker in self._trackers:
             tracker.finish()
 
+    on_train_abort = on_train_end
+
 
 def wanted(report_to: str | list[str]) -> list[str]:
     """Return the trackers' names that `report_to` means.

@@ -16,9 +16,9 @@ from evenweave.errors import ArgumentError
 from evenweave.metrics.metric import Metric
 from evenweave.training import keeping
 from evenweave.training.arguments import TrainingArguments
-from evenweave.training.callbacks import DefaultFlow, Events
+from evenweave.training.callbacks import Events
 from evenweave.training.checkpoint import write_aside
-from evenweave.training.defaults import default_collator, show_log
+from evenweave.training.defaults import all_callbacks, call_init, default_collator, show_log
 from evenweave.training.distributed import Ranks
 from evenweave.training.flat_layout import FlatModel
 from evenweave.training.forward import Forward, accepted_columns
@@ -33,7 +33,6 @@ from evenweave.training.outcome import listed, outcome, stopped
 from evenweave.training.padding_free import make_flat
 from evenweave.training.precision import autocast_dtype
 from evenweave.training.prepare import Prepared, prepare
-from evenweave.training.progress import ProgressCallback
 from evenweave.training.randomness import seed_everything
 from evenweave.training.saving import read_weights, write_model
 from evenweave.training.search import BestRun, search
@@ -46,7 +45,6 @@ from evenweave.training.state import (
     TrainerState,
     TrainOutput,
 )
-from evenweave.training.tracking import TrackerCallback
 
 log = logging.getLogger("evenweave")
 
@@ -101,7 +99,7 @@ class Trainer:
             raise ArgumentError("tokenizer: given twice, also as 'processing_class'; keep 'processing_class'")
         seed_everything(self.args.seed, deterministic=self.args.full_determinism)
         self.model_init = model_init
-        self.model: nn.Module = model if model is not None else model_init()  # type: ignore[misc]
+        self.model: nn.Module = model if model_init is None else call_init(model_init)  # type: ignore[assignment]
         self.processing_class = processing_class if processing_class is not None else tokenizer
         self.data_collator = data_collator or default_collator(self.model, self.processing_class)
         self.train_dataset, self.eval_dataset = train_dataset, eval_dataset
@@ -121,16 +119,7 @@ class Trainer:
         self.state.is_world_process_zero = self.state.is_local_process_zero = self.ranks.is_main
         for data in (train_dataset, eval_dataset):
             take_label_names(self.model, data)
-        bar = None if self.args.disable_tqdm is None else not self.args.disable_tqdm
-        made = [call() if isinstance(call, type) else call for call in callbacks or []]
-        self._progress = ProgressCallback(bar=bar)
-        self.callbacks: list[Any] = [DefaultFlow(), *made, self._progress]
-        if self.args.report_to not in ("none", [], ["none"]):
-            self.callbacks.append(TrackerCallback(self.args, is_main=self.ranks.is_main))
-        if self.args.push_to_hub:
-            from evenweave.hub.publish import PublishCallback
-
-            self.callbacks.append(PublishCallback(self))
+        self.callbacks: list[Any] = all_callbacks(self, callbacks or [])
         self.card_facts: Any = None
         self.last_scores: dict[str, Any] = {}
         self.last_metric: Metric | None = None
@@ -169,13 +158,14 @@ class Trainer:
             resumed = self.ranks.first(lambda: keeping.to_resume(output, resume_from_checkpoint))
             seed_everything(self.args.seed, deterministic=self.args.full_determinism)
             if self.model_init is not None:
-                self.model = self.model_init()
+                self.model = call_init(self.model_init)
+                take_label_names(self.model, self.train_dataset)
             run = start(self, resumed=resumed, interrupted=lambda: interrupt.asked)
             began, first = time.monotonic(), self.state.global_step
             try:
                 train(run)
             except BaseException as error:
-                self._progress.close()
+                self.tell("on_train_abort")
                 if isinstance(error, KeyboardInterrupt):
                     log.warning("%s", stopped(run))
                 raise

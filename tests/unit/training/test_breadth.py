@@ -60,7 +60,7 @@ def test_hyperparameter_search_finds_the_best_run(tmp_path: Path) -> None:
         return tagger()
 
     trainer = Trainer(
-        model_init=lambda trial=None: init(trial),
+        model_init=init,
         args=TrainingArguments(str(tmp_path), num_train_epochs=1, eval_strategy="epoch", **QUIET),
         train_dataset=rows(16),
         eval_dataset=rows(8, seed=1),
@@ -377,3 +377,48 @@ def test_compiling_goes_through_torch(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_label_names_of_the_model_stay(tmp_path: Path) -> None:
     assert list(make(tmp_path).model.config.id2label.values()) == NAMES
+
+
+def test_random_masks_go_on_after_a_resume(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertForMaskedLM
+
+    from evenweave.collators import DataCollatorForLanguageModeling
+
+    tokenizer = bert_tokenizer()
+
+    def model() -> Any:
+        torch.manual_seed(0)
+        return BertForMaskedLM(
+            BertConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=32,
+            )
+        )
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            control.should_training_stop = state.global_step >= 4
+
+    data = [{"input_ids": row["input_ids"]} for row in rows(24, longest=16)]
+
+    def run(out: Path, workers: int, **more: Any) -> Trainer:
+        return make(
+            out,
+            model(),
+            train_dataset=data,
+            data_collator=DataCollatorForLanguageModeling(tokenizer),
+            save_strategy="steps",
+            save_steps=1,
+            num_train_epochs=2,
+            dataloader_num_workers=workers,
+            **more,
+        )
+
+    run(tmp_path / "a", 0).train()
+    run(tmp_path / "b", 0, callbacks=[Stop()]).train()
+    run(tmp_path / "b", 2).train(resume_from_checkpoint=True)
+    both = [(tmp_path / x / "checkpoint-6" / "model.safetensors").read_bytes() for x in "ab"]
+    assert both[0] == both[1]
