@@ -46,8 +46,11 @@ def print_scores(scores: Mapping[str, Mapping[str, Any]], *, where: Path | None 
         table.add_section()
         table.add_row("all", *_cells(result["overall"]), f"{support:,}", style="bold")
         console.print(table)
-        if "accuracy" in result["overall"]:
-            console.print(f"accuracy over words {result['overall']['accuracy']:.4f}\n")
+        said = f"accuracy over words {result['overall']['accuracy']:.4f}"
+        bounds = result.get("intervals", {}).get("overall", {}).get("f1")
+        if bounds is not None:
+            said = f"95 % interval of F1 {bounds[0]:.4f} to {bounds[1]:.4f}, {said}"
+        console.print(said + "\n")
     if where is not None:
         console.print(f"saved to {where}", soft_wrap=True)
 
