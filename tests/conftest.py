@@ -19,6 +19,9 @@ settings.register_profile(
 settings.register_profile("ci", parent=settings.get_profile("dev"), max_examples=300, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+# The suite runs in as many processes as there are cores; with threads of their own in each, they would spend
+# their time waiting for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing in the tests may reach for the network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
