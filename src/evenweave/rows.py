@@ -102,18 +102,20 @@ def column_of(
         return Ragged.from_lengths(cells.reshape(-1), np.full(len(cells), cells.shape[1]))
     kinds = set(map(type, cells))
     if kinds <= _SEQUENCES:
-        if name in NULL_VALUES:
+        first = next((cell[0] for cell in cells if len(cell)), 0)
+        if (
+            isinstance(first, str | list | tuple)
+            or np.ndim(first)
+            or (first is None and name not in NULL_VALUES)
+        ):
+            return list(cells)
+        if tuple in kinds:
+            cells = list(map(list, cells))
+        fast = None if lists is None else lists.read(cells)
+        if fast is None and name in NULL_VALUES:
             null = NULL_VALUES[name]
             cells = [[null if value is None else value for value in cell] for cell in cells]
-            kinds = {list}
-        first = next((cell[0] for cell in cells if len(cell)), 0)
-        if type(first) is not int and (isinstance(first, str | list | tuple | None) or np.ndim(first)):
-            return list(cells)
-        if lists is not None and tuple not in kinds:
-            fast = lists.read(cells)
-            if fast is not None:
-                return fast
-        return Ragged.from_rows(cells, name=name)
+        return Ragged.from_rows(cells, name=name) if fast is None else fast
     if kinds <= _SCALARS:
         return np.array(cells)
     if str in kinds or type(None) in kinds or any(isinstance(cell, Mapping) for cell in cells):

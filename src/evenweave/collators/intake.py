@@ -17,7 +17,7 @@ def rows_of(features: Any, *, packed: bool = False) -> Rows:
     Args:
         features: a list of mappings or objects with attributes, `Rows`, a mapping of columns, an Arrow
             table, or a data set over columns. Nothing in it is changed.
-        packed: columns may come as `unbox.Packed`, which only `pad_columns` and what it calls understand.
+        packed: columns may come as `unbox.Packed`, which only code that asks for it understands.
 
     Raises:
         DataError: no rows, rows whose columns differ, or columns of unequal length.

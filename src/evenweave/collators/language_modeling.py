@@ -116,13 +116,16 @@ class DataCollatorForLanguageModeling:
             if "labels" not in arrays:
                 arrays["labels"] = _causal(ids, starts, sizes, arrays["attention_mask"])
             return batch(arrays, return_tensors=return_tensors or self.return_tensors)
+        if special is None:
+            special = specials(ids, self.tokenizer.all_special_ids)
         heads = _NO_WORDS
         if self.whole_word_mask:
             words = arrays.pop("word_ids", None)
-            found = heads_from_pieces(ids, self.tokenizer) if words is None else heads_from_words(words)
-            heads = found.reshape(-1)
-        if special is None:
-            special = specials(ids, self.tokenizer.all_special_ids)
+            if words is None:
+                heads = heads_from_pieces(ids, self.tokenizer).reshape(-1)
+            else:
+                heads = heads_from_words(words).reshape(-1)
+                special = (special != 0) | (words < 0)
         arrays["labels"] = mask_in_place(
             ids,
             starts,

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.collators.rectangles import pad, wide_dtype
+from evenweave.collators.rectangles import pad_into, wide_dtype
 from evenweave.errors import DataError
 from evenweave.kernels.pad import measure
 from evenweave.ragged import Ragged, offsets_of, shown
-from evenweave.rows import taken, unpacked
-from evenweave.unbox import pack_tuples
+from evenweave.rows import taken
+from evenweave.unbox import Packed, pack_tuples
 
 Ints = NDArray[np.int64]
 
@@ -23,12 +23,11 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
     Raises:
         DataError: they are not, or are not numbers; names column, row and remedy.
     """
-    column = unpacked(column)
     if isinstance(column, np.ndarray):
         return column[indices].astype(wide_dtype(column.dtype), copy=False)
-    if isinstance(column, Ragged):
+    if isinstance(column, Ragged | Packed):
         sizes = np.empty(len(indices), np.int64)
-        measure(column.offsets, indices, sizes)
+        width = measure(column.offsets, indices, sizes)
         odd = np.flatnonzero(sizes != sizes[:1])
         if len(odd):
             row = int(odd[0])
@@ -36,7 +35,9 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
                 f"row {row}, column {name!r}: {sizes[row]} values where row 0 has {sizes[0]}; "
                 f"to pad it, pass pad_values={{{name!r}: 0}}"
             )
-        return pad(column, fill=0, indices=indices, name=name)
+        out: NDArray[Any] = np.empty((len(indices), width), wide_dtype(column.dtype))
+        pad_into(out, column, indices, sizes, 0, False, name)
+        return out
     cells = taken(column, indices)
     arrays = _arrays(cells if isinstance(cells, list) else cells.to_pylist(), name)
     for row, array in enumerate(arrays):

@@ -146,6 +146,29 @@ def flat_rows(
 
 
 @njit(cache=True, nogil=True)
+def flat_records(
+    values: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> int:
+    """`flat_rows` from the values of `unbox.Packed`, where a header stands before each row."""
+    place = 0
+    for i in range(len(indices)):
+        row = indices[i]
+        start = offsets[row] + row + 1
+        size = offsets[row + 1] - offsets[row]
+        if size != sizes[i]:
+            return i
+        source, target = values[start : start + size], out[place : place + size]
+        for j in range(size):
+            target[j] = source[j]
+        place += size
+    return -1
+
+
+@njit(cache=True, nogil=True)
 def flat_positions(sizes: NDArray[np.int64], first: int, out: NDArray[np.int64]) -> None:
     """Write positions that restart at `first` with every row into `out` `[N]`."""
     place = 0

@@ -8,9 +8,10 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
-from collator_features import byte_bpe, sentencepiece, with_side, wordpiece
+from collator_features import assert_same, byte_bpe, sentencepiece, with_side, wordpiece
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -284,6 +285,22 @@ def test_whole_words_are_masked_as_one(make: Any, by: str) -> None:
             assert len(inside) == 1, (word, targets)
         assert not any(hit for hit, place in zip(targets, words, strict=True) if place is None)
     assert some
+
+
+def test_word_ids_may_be_none_anywhere() -> None:
+    row = {"input_ids": [10, 11, 12, 13, 14, 15]}
+    collator = ew.DataCollatorForLanguageModeling(wordpiece(), whole_word_mask=True, mlm_probability=0.5)
+    for words in ([0, 0, None, 1, 1, 1], [None, 0, 0, 1, 1, None], [None] * 6, (0, 0, 1, 1, 2, None)):
+        plain = [-1 if word is None else word for word in words]
+        made = collator([{**row, "word_ids": words}])
+        assert_same(made, collator([{**row, "word_ids": plain}]))
+        beside = made["labels"][0][torch.tensor(plain) < 0]
+        assert (beside == -100).all()
+        assert_same(made, collator(ew.Columns([{**row, "word_ids": words}]).__getitems__([0])))
+        table = pa.Table.from_pylist([{**row, "word_ids": list(words)}])
+        if pa.types.is_integer(table.schema.field("word_ids").type.value_type):
+            assert_same(made, collator(table))
+            assert_same(made, collator(ew.Columns(table).__getitems__([0])))
 
 
 def test_flat_and_padded_batches_have_the_same_masks() -> None:
