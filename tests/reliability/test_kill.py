@@ -18,9 +18,9 @@ def _kill_often(forge: Forge, folder: Path, whole: Whole, *, kills: int, seed: i
         out = folder / str(attempt)
         attempt += 1
         # Several kills in a row hit the same run; the last try is left alone.
-        for _ in range(draw.randint(1, 4)):
+        for _ in range(draw.randint(2, 6)):
             best = max((int(p.name.split("-")[1]) for p in complete_checkpoints(out)), default=0)
-            answer = forge.train(out, kill_after=draw.uniform(0, 0.9 * whole.seconds))
+            answer = forge.train(out, kill_after=draw.uniform(0, 0.5 * whole.seconds))
             done += answer["killed"]
             if not answer["killed"]:
                 break
