@@ -103,7 +103,7 @@ class Ragged:
         for index, row in enumerate(rows):
             try:
                 part = np.asarray(row) if len(row) else np.empty(0, dtype=dtype or np.int64)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, RuntimeError) as error:
                 raise DataError(
                     f"row {index}, column {name!r}: {shown(row)} is not a row of values"
                 ) from error

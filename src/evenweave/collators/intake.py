@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,13 @@ def rows_of(features: Any, *, packed: bool = False) -> Rows:
     Raises:
         DataError: no rows, rows whose columns differ, or columns of unequal length.
     """
+    rows = _rows_of(features, packed)
+    if not rows:
+        raise DataError("features: no rows; a batch needs one or more")
+    return rows
+
+
+def _rows_of(features: Any, packed: bool) -> Rows:
     if isinstance(features, Rows):
         return features
     if hasattr(features, "schema") and hasattr(features, "num_rows"):
@@ -30,17 +37,26 @@ def rows_of(features: Any, *, packed: bool = False) -> Rows:
         return _from_columns(features)
     if hasattr(features, "__getitems__"):
         whole = features.__getitems__(range(len(features)))
-        return whole if isinstance(whole, Rows) else rows_of(list(whole))
-    items = features if isinstance(features, list | tuple) else list(features)
+        return whole if isinstance(whole, Rows) else _rows_of(list(whole), packed)
+    items = features if isinstance(features, list | tuple) else _listed(features)
     if not items:
-        raise DataError("features: no rows; a batch needs one or more")
+        return Rows({}, np.arange(0))
     lists = Lists() if packed else None
     columns = {name: column_of(cells, name, lists=lists) for name, cells in _cells(items).items()}
     return Rows(columns, np.arange(len(items)))
 
 
+def _listed(features: Any) -> list[Any]:
+    try:
+        return list(features)
+    except TypeError:
+        raise DataError(f"features: a {type(features).__name__}; give a list of rows") from None
+
+
 def sequences_of(features: Any, *, packed: bool = False) -> Rows:
     """`rows_of`, where a feature may also be a bare row of token ids."""
+    if isinstance(features, Iterator):
+        features = list(features)
     if isinstance(features, list | tuple) and not isinstance(features, Rows) and features:
         first = features[0]
         if isinstance(first, list | tuple) or np.ndim(first) == 1:
@@ -82,7 +98,9 @@ def _vars(item: Any, row: int) -> Mapping[str, Any]:
 def _from_columns(columns: Any) -> Rows:
     made = {name: column_of(columns[name], name) for name in columns}
     sizes = {name: len(column) for name, column in made.items()}
-    if len(set(sizes.values())) != 1:
+    if not sizes:
+        raise DataError("features: no columns; a batch needs one or more")
+    if len(set(sizes.values())) > 1:
         raise DataError(f"features: columns of unequal length {sizes}; give each one value a row")
     return Rows(made, np.arange(next(iter(sizes.values()))))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evenweave.errors import DataError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, taken
 
@@ -39,8 +39,7 @@ def encode(
     Raises:
         DataError: a row holds something else, or another number of labels than words; names the row.
     """
-    main = tokenizer.model_input_names[0]
-    if main in rows.columns:
+    if is_tokenized(rows, tokenizer):
         return rows
     if "tokens" in rows.columns:
         name, split = "tokens", True
@@ -66,7 +65,7 @@ def encode(
     columns: dict[str, Any] = {
         key: Ragged.from_rows(encoded[key], name=key) for key in _TOKENIZED if key in encoded
     }
-    sizes = columns[main].lengths
+    sizes = columns[tokenizer.model_input_names[0]].lengths
     labels = next((key for key in LABEL_COLUMNS if align and split and key in rows.columns), None)
     if words or labels is not None:
         flat = chain.from_iterable(encoded.word_ids(row) for row in range(len(rows)))
@@ -82,6 +81,14 @@ def encode(
         if key not in used:
             columns[key] = taken(column, rows.indices)
     return Rows(columns, np.arange(len(rows)), epoch=rows.epoch)
+
+
+def is_tokenized(rows: Rows, tokenizer: Any) -> bool:
+    """Whether rows hold the ids that the model takes."""
+    names = getattr(tokenizer, "model_input_names", None)
+    if not names:
+        raise ArgumentError(f"tokenizer: {shown(tokenizer)} names no model inputs; give one of transformers'")
+    return names[0] in rows.columns
 
 
 def _aligned(
@@ -140,7 +147,7 @@ def encode_pairs(rows: Rows, tokenizer: Any, target_tokenizer: Any) -> Rows:
     Args:
         rows: with columns `text` and `text_target`, or `source` and `target`.
     """
-    if tokenizer.model_input_names[0] in rows.columns:
+    if is_tokenized(rows, tokenizer):
         return rows
     columns = dict(rows.columns)
     if "source" in columns and "text" not in columns:

@@ -31,6 +31,11 @@ def tagging(**options: Any) -> Any:
     ("collator", "features", "message"),
     [
         (padding(), [], "features: no rows"),
+        (padding(), None, "features: a NoneType; give a list of rows"),
+        (padding(), {}, "features: no columns"),
+        (padding(), ew.Columns(IDS).__getitems__([]), "features: no rows"),
+        (padding(), [{"input_ids": torch.ones(1, requires_grad=True)}], "row 0, column 'input_ids'"),
+        (ew.DataCollatorWithPadding(None), IDS, "tokenizer: None names no model inputs"),
         (padding(), [5], "row 0: a int; features are mappings"),
         (padding(), [{"x": 1}], r"no column 'input_ids' among \['x'\]; tokenize"),
         (
