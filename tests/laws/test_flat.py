@@ -33,16 +33,38 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "Albert": ("AlbertConfig", {**SMALL, "embedding_size": 8, "classifier_dropout_prob": 0.0}),
     "DistilBert": (
         "DistilBertConfig",
-        {"vocab_size": 50, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "dropout": 0.0,
-         "attention_dropout": 0.0, "seq_classif_dropout": 0.0, "max_position_embeddings": 64, "num_labels": 5},
+        {
+            "vocab_size": 50,
+            "dim": 16,
+            "n_layers": 2,
+            "n_heads": 2,
+            "hidden_dim": 32,
+            "dropout": 0.0,
+            "attention_dropout": 0.0,
+            "seq_classif_dropout": 0.0,
+            "max_position_embeddings": 64,
+            "num_labels": 5,
+        },
     ),
     "ModernBert": (
         "ModernBertConfig",
-        {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "cls_token_id": 5,
-         "intermediate_size": 32, "max_position_embeddings": 64, "local_attention": 8, "pad_token_id": 0,
-         "bos_token_id": 5, "eos_token_id": 6, "sep_token_id": 6, "num_labels": 5, "reference_compile": False},
+        {
+            "vocab_size": 50,
+            "hidden_size": 16,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "max_position_embeddings": 64,
+            "local_attention": 8,
+            "pad_token_id": 0,
+            "cls_token_id": 5,
+            "bos_token_id": 5,
+            "eos_token_id": 6,
+            "sep_token_id": 6,
+            "num_labels": 5,
+        },
     ),
-}  # fmt: skip
+}
 TASKS = ("TokenClassification", "SequenceClassification", "MaskedLM")
 FALL_BACK: dict[str, tuple[str, dict[str, Any]]] = {
     "DebertaV2": ("DebertaV2Config", {**SMALL, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),

@@ -56,6 +56,7 @@ def serve(
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
+            listener.listen(2048)  # before the address is printed: whoever reads it may connect at once
         except (OSError, OverflowError) as error:
             raise ArgumentError(f"--host {host} --port {port}: cannot listen there: {error}") from error
         shown = f"[{host}]" if ":" in host else host

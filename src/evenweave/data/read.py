@@ -56,8 +56,8 @@ def load_dataset(
 ) -> DatasetDict | Dataset:
     """Read labelled text: CoNLL files, JSON Lines or Parquet, a file, a directory of splits or a Hub name.
 
-    Of files, every split has the columns `id`, `tokens` and `ner_tags` (and `pos_tags`, `chunk_tags` where the files
-    have them); tags are ids into one list of names, the same for all splits:
+    Of files, every split has the columns `id`, `tokens` and `ner_tags` (and `pos_tags`, `chunk_tags` where
+    the files have them); tags are ids into one list of names, the same for all splits:
     `splits["train"].features["ner_tags"].feature.names`. The tagging scheme found is reported in the log.
 
     Args:
@@ -111,7 +111,9 @@ def _only_on_hub(path: StrPath, **given: Any) -> None:
     """Refuse what has a meaning for Hub data sets alone."""
     for argument, value in given.items():
         if value:
-            raise ArgumentError(f"{argument}={value!r}: is for data sets of the Hub, and {path} is files here")
+            raise ArgumentError(
+                f"{argument}={value!r}: is for data sets of the Hub, and {path} is files here"
+            )
 
 
 def _files(path: StrPath, data_files: DataFiles | None) -> dict[str, list[Path]]:

@@ -211,7 +211,12 @@ class MatthewsCorrelation:
         covariance = both * gold - sum((three[1] * 1.0 * three[2] for three in counts), 0.0)
         of_gold = gold * gold - sum((three[1] * 1.0 * three[1] for three in counts), 0.0)
         of_predicted = gold * predicted - sum((three[2] * 1.0 * three[2] for three in counts), 0.0)
-        return {"matthews_correlation": divided(covariance, np.sqrt(of_gold * of_predicted), 0.0)}
+        # Of weighted counts, rounding makes a variance of 0 a little more or less; both are 0.
+        least = 8 * np.finfo(np.float64).eps * gold * gold
+        spread = np.sqrt(
+            np.where(of_gold > least, of_gold, 0.0) * np.where(of_predicted > least, of_predicted, 0.0)
+        )
+        return {"matthews_correlation": divided(covariance, spread, 0.0)}
 
     def score_many(self, totals: dict[str, NDArray[Any]]) -> Result:
         """Return the score of many resamples."""

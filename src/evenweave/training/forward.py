@@ -75,8 +75,8 @@ class Forward:
             with self.autocast():
                 outputs = model(**inputs)
         finally:
-            # Called by anyone else, the model must take a batch as it is. Only recomputation in a backward pass
-            # still needs the layout; the loop lets go of it after that.
+            # Called by anyone else, the model must take a batch as it is. Only recomputation in a backward
+            # pass still needs the layout; the loop lets go of it after that.
             if not torch.is_grad_enabled():
                 use_layout(None)
         return Result(outputs, inputs, labels, layout)
