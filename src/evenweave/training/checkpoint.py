@@ -40,6 +40,7 @@ def write_checkpoint(output_dir: Path, step: int, write: Callable[[Path], None])
         partial = output_dir / f".checkpoint-{step}.partial"
         partial.mkdir()
         write(partial)
+        _share(partial)
         _write_manifest(partial, _next_sequence(output_dir))
         replaced = _replaced(final)
         if final.exists():
@@ -148,6 +149,7 @@ def write_aside(output_dir: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         write(partial)
+        _share(partial)
         for path in _files(partial):
             _sync(path)
         for path in _files(partial):
@@ -199,6 +201,13 @@ def _sequence(checkpoint: Path) -> float:
 def _next_sequence(output_dir: Path) -> int:
     known = map(_sequence, complete_checkpoints(output_dir))
     return 1 + max((int(number) for number in known if number < math.inf), default=0)
+
+
+def _share(folder: Path) -> None:
+    """Give every file the mode a new file has here: safetensors makes its own readable by the owner alone."""
+    mode = folder.stat().st_mode & 0o666
+    for path in _files(folder):
+        path.chmod(mode)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -128,3 +128,16 @@ def test_optimizer_state_comes_back_bit_for_bit(tmp_path: Path, kind: str) -> No
     step(model, optimizer)
     step(other, restored)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_files_have_the_mode_of_any_new_file(tmp_path: Path) -> None:
+    def write(folder: Path) -> None:
+        _writer()(folder)
+        (folder / "model.safetensors").chmod(0o600)
+
+    made = checkpoints.write_checkpoint(tmp_path, 1, write)
+    checkpoints.write_aside(tmp_path / "model", write)
+    (tmp_path / "new").touch()
+    expected = (tmp_path / "new").stat().st_mode
+    assert (made / "model.safetensors").stat().st_mode == expected
+    assert (tmp_path / "model" / "model.safetensors").stat().st_mode == expected
