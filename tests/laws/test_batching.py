@@ -181,6 +181,23 @@ WEIGHTED = [
 ]
 
 
+# Every kind of model, and the tagger with smoothing and class weights; name -> (model, collator, arguments).
+CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    **{name: (make, collator, {}) for name, (make, collator) in MODELS.items()},
+    **{
+        f"token classification, {', '.join(more)}, {place}": (tagger, Pad(), more)
+        for place, more in enumerate(WEIGHTED)
+    },
+}
+
+
+def first_step_of(name: str, tmp_path: Path, *, size: int, accumulation: int) -> Any:
+    """Gradients and loss of the first step of a case, from the same weights each time."""
+    make, collator, more = CASES[name]
+    torch.manual_seed(0)
+    return _first_step(make(), collator, tmp_path, size, accumulation, **more)
+
+
 @pytest.mark.parametrize("more", WEIGHTED)
 def test_with_smoothing_and_class_weights_too(more: dict[str, Any], tmp_path: Path) -> None:
     results = []

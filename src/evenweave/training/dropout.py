@@ -1,6 +1,6 @@
 """Dropout off the slow path: the same distribution from a counter instead of one serial generator.
 
-torch draws CPU dropout masks element by element from one Mersenne twister, at about 5 to 10 ns each. Here one
+torch draws CPU dropout masks element by element from one Mersenne twister, at about 5 ns each. Here one
 draw of torch's generator makes a key (so seeds and resumes work as ever), and a counter-based kernel makes
 the mask from it at a fraction of a nanosecond each. The probability is rounded to a multiple of 2**-16.
 """
