@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from evenweave.errors import ArgumentError, DataError
-from evenweave.unbox import constant_of, pack
+from evenweave.unbox import read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,9 +96,10 @@ class Ragged:
             DataError: a row is not one-dimensional numbers; names the row.
         """
         rows = rows if isinstance(rows, list) else list(rows)
-        fast = _unboxed(rows)
+        fast = read_rows(rows)
         if fast is not None:
-            return fast if dtype is None else cls.trusted(fast.values.astype(dtype, copy=False), fast.offsets)
+            values, offsets = fast
+            return cls.trusted(values if dtype is None else values.astype(dtype, copy=False), offsets)
         parts: list[NDArray[Any]] = []
         for index, row in enumerate(rows):
             try:
@@ -245,29 +246,6 @@ def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
-
-
-# So many rows of boxed integers are read at a time: enough to be fast, few enough to need little memory.
-_AT_ONCE = 4096
-
-
-def _unboxed(rows: list[Any]) -> Ragged | None:
-    """Return rows that are lists of 32-bit integers as int64 Ragged, or None if any is not."""
-    if set(map(type, rows)) != {list}:
-        return None
-    sizes = list(map(len, rows))
-    offsets = offsets_of(np.array(sizes, np.int64))
-    constant = constant_of(rows, sizes)
-    if constant is not None:
-        return Ragged.trusted(np.full(offsets[-1], constant, np.int64), offsets)
-    values = np.empty(offsets[-1], np.int64)
-    for start in range(0, len(rows), _AT_ONCE):
-        part = offsets[start : start + _AT_ONCE + 1]
-        packed = pack(rows[start : start + _AT_ONCE], part - part[0])
-        if packed is None or not packed.is_sound():
-            return None
-        values[part[0] : part[-1]] = packed.values()
-    return Ragged.trusted(values, offsets)
 
 
 def shown(value: Any) -> str:

@@ -12,9 +12,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.kernels.pad import is_sound
-from evenweave.ragged import Ragged, offsets_of
-from evenweave.unbox import INTEGER, LIST, Packed, constant_of, pack
+from evenweave.ragged import Ragged
+from evenweave.unbox import read_rows
 
 # Ragged (rows of numbers), an array [rows, ...] (one value a row), or anything else: an Arrow array, or a
 # list of strings, lists of strings, nested rows, None. Those are for the collator that knows what they mean.
@@ -87,19 +86,18 @@ class Rows(list[dict[str, Any]]):
         return f"Rows({len(self)} rows of {list(self.columns)})"
 
 
-def column_of(
-    cells: Sequence[Any] | Ragged | NDArray[Any], name: str, *, lists: Lists | None = None
-) -> Column | Packed:
-    """Return one value a row, of whatever kind, as a column; `name` is used in errors.
-
-    With `lists`, rows of Python integers come as it reads them.
-    """
+def column_of(cells: Sequence[Any] | Ragged | NDArray[Any], name: str) -> Column:
+    """Return one value a row, of whatever kind, as a column; `name` is used in errors."""
     if isinstance(cells, Ragged):
         return cells
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
         if cells.ndim != 2:
             return cells
         return Ragged.from_lengths(cells.reshape(-1), np.full(len(cells), cells.shape[1]))
+    if isinstance(cells, list):
+        fast = read_rows(cells, null=NULL_VALUES.get(name))
+        if fast is not None:
+            return Ragged.trusted(*fast)
     kinds = set(map(type, cells))
     if kinds <= _SEQUENCES:
         first = next((cell[0] for cell in cells if len(cell)), 0)
@@ -109,13 +107,10 @@ def column_of(
             or (first is None and name not in NULL_VALUES)
         ):
             return list(cells)
-        if tuple in kinds:
-            cells = list(map(list, cells))
-        fast = None if lists is None else lists.read(cells)
-        if fast is None and name in NULL_VALUES:
+        if name in NULL_VALUES:
             null = NULL_VALUES[name]
             cells = [[null if value is None else value for value in cell] for cell in cells]
-        return Ragged.from_rows(cells, name=name) if fast is None else fast
+        return Ragged.from_rows(cells, name=name)
     if kinds <= _SCALARS:
         return np.array(cells)
     if str in kinds or type(None) in kinds or any(isinstance(cell, Mapping) for cell in cells):
@@ -128,39 +123,8 @@ def column_of(
     return list(cells)
 
 
-@final
-class Lists:
-    """Reads the columns of one batch of lists; columns with rows of equal length share their offsets."""
-
-    __slots__ = ("_offsets", "_sizes")
-
-    def __init__(self) -> None:
-        self._sizes: list[int] = []
-        self._offsets = np.zeros(1, np.int64)
-
-    def read(self, cells: Any) -> Ragged | Packed | None:
-        """Return rows of Python integers as `Packed` or, if all are equal, as Ragged of a narrow type."""
-        sizes = list(map(len, cells))
-        if sizes != self._sizes:
-            self._sizes, self._offsets = sizes, offsets_of(np.array(sizes, np.int64))
-        constant = constant_of(cells, sizes)
-        if constant is not None:
-            kind = np.int8 if -128 <= constant < 128 else np.int64
-            return Ragged.trusted(np.full(self._offsets[-1], constant, kind), self._offsets)
-        packed = pack(cells, self._offsets)
-        if packed is None or not is_sound(packed.records["kind"], self._offsets, LIST, INTEGER):
-            return None
-        return packed
-
-
-def unpacked(column: Any) -> Any:
-    """Return a column with `Packed` rows as Ragged, and any other as it is."""
-    return Ragged.trusted(column.values(), column.offsets) if isinstance(column, Packed) else column
-
-
 def taken(column: Any, indices: NDArray[np.int64]) -> Any:
     """Return the chosen rows of one column, in the same kind of column."""
-    column = unpacked(column)
     if isinstance(column, Ragged | np.ndarray):
         return column.take(indices) if isinstance(column, Ragged) else column[indices]
     if isinstance(column, list):

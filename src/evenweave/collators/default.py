@@ -13,7 +13,6 @@ from evenweave.collators.intake import rows_of
 from evenweave.collators.stacking import stack
 from evenweave.ragged import Ragged
 from evenweave.rows import taken
-from evenweave.unbox import Packed
 
 
 def default_data_collator(features: Any, return_tensors: str = "pt") -> Batch:
@@ -27,10 +26,10 @@ def default_data_collator(features: Any, return_tensors: str = "pt") -> Batch:
     >>> default_data_collator([{"label": 1, "x": [1, 2]}, {"label": 0, "x": [3, 4]}], "np")["labels"].tolist()
     [1, 0]
     """
-    rows = rows_of(features, packed=True)
+    rows = rows_of(features)
     arrays: dict[str, NDArray[Any]] = {}
     for name, column in rows.columns.items():
-        if not isinstance(column, Ragged | Packed | np.ndarray):
+        if not isinstance(column, Ragged | np.ndarray):
             first = taken(column, rows.indices[:1])[0]
             first = first.as_py() if hasattr(first, "as_py") else first
             if first is None or isinstance(first, str):

@@ -14,10 +14,9 @@ from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import check_ids
 from evenweave.collators.rectangles import misfit, wide_dtype
 from evenweave.collators.stacking import stack
-from evenweave.kernels.pad import flat_positions, flat_records, flat_rows, measure
+from evenweave.kernels.pad import flat_positions, flat_rows, measure
 from evenweave.ragged import Ragged
-from evenweave.rows import Rows, gathered, unpacked
-from evenweave.unbox import Packed
+from evenweave.rows import Rows, gathered
 
 Ints = NDArray[np.int64]
 # Columns with one value a token that a flat batch carries along without being told.
@@ -52,7 +51,7 @@ def flat(
     >>> made["position_ids"].tolist(), made["cu_seq_lens_q"].tolist(), made["labels"].tolist()
     ([[0, 1, 2, 0]], [0, 3, 4], [[1, 2, 3, 4]])
     """
-    rows = rows_of(features, packed=True)
+    rows = rows_of(features)
     check_ids(rows, "input_ids")
     rows = _without_padding(rows, token_columns)
     sizes, bounds, longest = _bounds(rows)
@@ -60,7 +59,7 @@ def flat(
     for name, column in rows.columns.items():
         if name == "attention_mask":
             continue
-        if name in token_columns and isinstance(column, Ragged | Packed):
+        if name in token_columns and isinstance(column, Ragged):
             made[name] = _on_end(column, rows, sizes, int(bounds[-1]), name)
         else:
             made[name] = stack(column, rows.indices, name)
@@ -90,7 +89,7 @@ def _bounds(rows: Rows) -> tuple[Ints, Ints, int]:
 def _without_padding(rows: Rows, token_columns: Collection[str]) -> Rows:
     """Return rows without the tokens under a 0 of their attention mask."""
     mask = rows.columns.get("attention_mask")
-    if not isinstance(mask, Ragged | Packed):
+    if not isinstance(mask, Ragged):
         return rows
     sizes, bounds, _ = _bounds(rows)
     keep = _on_end(mask, rows, sizes, int(bounds[-1]), "attention_mask")[0] != 0
@@ -102,18 +101,15 @@ def _without_padding(rows: Rows, token_columns: Collection[str]) -> Rows:
         name: Ragged.from_lengths(column.flat[keep], kept)
         if isinstance(column, Ragged) and name in token_columns and len(column.flat) == len(keep)
         else column
-        for name, column in ((name, unpacked(column)) for name, column in rows.columns.items())
+        for name, column in rows.columns.items()
         if name != "attention_mask"
     }
     return Rows(columns, rows.indices, epoch=rows.epoch)
 
 
-def _on_end(column: Ragged | Packed, rows: Rows, sizes: Ints, total: int, name: str) -> NDArray[Any]:
+def _on_end(column: Ragged, rows: Rows, sizes: Ints, total: int, name: str) -> NDArray[Any]:
     out: NDArray[Any] = np.empty((1, total), dtype=wide_dtype(column.dtype))
-    if isinstance(column, Ragged):
-        row = flat_rows(column.values, column.offsets, rows.indices, sizes, out[0])
-    else:
-        row = flat_records(column.records["value"], column.offsets, rows.indices, sizes, out[0])
+    row = flat_rows(column.values, column.offsets, rows.indices, sizes, out[0])
     if row >= 0:
         raise misfit(column, int(rows.indices[row]), int(sizes[row]), total, row, name)
     return out
@@ -152,7 +148,7 @@ class DataCollatorWithFlattening:
         self, features: Any, return_tensors: str | None = None, separator_id: int | None = None
     ) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be)."""
-        rows = rows_of(features, packed=True)
+        rows = rows_of(features)
         if "labels" not in rows.columns and "input_ids" in rows.columns:
             columns = {**rows.columns, "labels": rows.columns["input_ids"]}
             rows = Rows(columns, rows.indices, epoch=rows.epoch)

@@ -8,27 +8,26 @@ from typing import Any
 import numpy as np
 
 from evenweave.errors import DataError
-from evenweave.rows import NULL_VALUES, Lists, Rows, column_of
+from evenweave.rows import NULL_VALUES, Rows, column_of
 
 
-def rows_of(features: Any, *, packed: bool = False) -> Rows:
+def rows_of(features: Any) -> Rows:
     """Return features as `Rows`.
 
     Args:
         features: a list of mappings or objects with attributes, `Rows`, a mapping of columns, an Arrow
             table, or a data set over columns. Nothing in it is changed.
-        packed: columns may come as `unbox.Packed`, which only code that asks for it understands.
 
     Raises:
         DataError: no rows, rows whose columns differ, or columns of unequal length.
     """
-    rows = _rows_of(features, packed)
+    rows = _rows_of(features)
     if not rows:
         raise DataError("features: no rows; a batch needs one or more")
     return rows
 
 
-def _rows_of(features: Any, packed: bool) -> Rows:
+def _rows_of(features: Any) -> Rows:
     if isinstance(features, Rows):
         return features
     if hasattr(features, "schema") and hasattr(features, "num_rows"):
@@ -37,12 +36,11 @@ def _rows_of(features: Any, packed: bool) -> Rows:
         return _from_columns(features)
     if hasattr(features, "__getitems__"):
         whole = features.__getitems__(range(len(features)))
-        return whole if isinstance(whole, Rows) else _rows_of(list(whole), packed)
+        return whole if isinstance(whole, Rows) else _rows_of(list(whole))
     items = features if isinstance(features, list | tuple) else _listed(features)
     if not items:
         return Rows({}, np.arange(0))
-    lists = Lists() if packed else None
-    columns = {name: column_of(cells, name, lists=lists) for name, cells in _cells(items).items()}
+    columns = {name: column_of(cells, name) for name, cells in _cells(items).items()}
     return Rows(columns, np.arange(len(items)))
 
 
@@ -53,7 +51,7 @@ def _listed(features: Any) -> list[Any]:
         raise DataError(f"features: a {type(features).__name__}; give a list of rows") from None
 
 
-def sequences_of(features: Any, *, packed: bool = False) -> Rows:
+def sequences_of(features: Any) -> Rows:
     """`rows_of`, where a feature may also be a bare row of token ids."""
     if isinstance(features, Iterator):
         features = list(features)
@@ -61,7 +59,7 @@ def sequences_of(features: Any, *, packed: bool = False) -> Rows:
         first = features[0]
         if isinstance(first, list | tuple) or np.ndim(first) == 1:
             return Rows({"input_ids": column_of(features, "input_ids")}, np.arange(len(features)))
-    return rows_of(features, packed=packed)
+    return rows_of(features)
 
 
 def _cells(items: Sequence[Any]) -> dict[str, list[Any]]:

@@ -93,7 +93,7 @@ class DataCollatorForLanguageModeling:
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be), with `labels`."""
-        rows = encode(sequences_of(features, packed=True), self.tokenizer, words=self.whole_word_mask)
+        rows = encode(sequences_of(features), self.tokenizer, words=self.whole_word_mask)
         rows = (
             with_words(rows, self.tokenizer)
             if self.whole_word_mask
@@ -122,16 +122,15 @@ class DataCollatorForLanguageModeling:
         if self.whole_word_mask:
             words = arrays.pop("word_ids", None)
             if words is None:
-                heads = heads_from_pieces(ids, self.tokenizer).reshape(-1)
+                heads = heads_from_pieces(ids, self.tokenizer)
             else:
-                heads = heads_from_words(words).reshape(-1)
-                special = (special != 0) | (words < 0)
+                heads, special = heads_from_words(words, special)
         arrays["labels"] = mask_in_place(
             ids,
             starts,
             sizes,
             special=(special != 0).reshape(-1).view(np.uint8),
-            heads=heads,
+            heads=heads.reshape(-1),
             mask_id=self.tokenizer.mask_token_id,
             vocab_size=len(self.tokenizer),
             probability=self.mlm_probability or 0.0,

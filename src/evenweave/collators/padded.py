@@ -16,7 +16,6 @@ from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import measure, pad_mask
 from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, taken
-from evenweave.unbox import Packed
 
 Ints = NDArray[np.int64]
 
@@ -89,7 +88,7 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
     padded = [
         name
         for name, column in columns.items()
-        if isinstance(column, Ragged | Packed) and (name in fills or name == main)
+        if isinstance(column, Ragged) and (name in fills or name == main)
     ]
     # One allocation in place of one a column: the C library keeps it whole for the next batch, where smaller
     # ones are unmapped, then zeroed and mapped again page by page, which takes longer than to write them.
@@ -119,8 +118,6 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
 def check_ids(rows: Rows, name: str) -> None:
     """Raise DataError unless `rows` has a column of that name with a flat row of integers for each row."""
     column = rows.columns.get(name)
-    if isinstance(column, Packed):
-        return
     if isinstance(column, Ragged):
         if column.dtype.kind in "iu" or not len(column.flat):
             return

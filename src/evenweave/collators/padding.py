@@ -43,7 +43,7 @@ class DataCollatorWithPadding:
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be)."""
-        rows = encode(rows_of(features, packed=True), self.tokenizer, align=False)
+        rows = encode(rows_of(features), self.tokenizer, align=False)
         how = Padding(
             self.padding, self.max_length, self.pad_to_multiple_of, self.pad_values, self.truncation
         )

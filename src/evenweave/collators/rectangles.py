@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
-from evenweave.kernels.pad import measure, pad_records, pad_rows
+from evenweave.kernels.pad import measure, pad_rows
 from evenweave.ragged import Ragged, Side
-from evenweave.unbox import Packed
 
 Ints = NDArray[np.int64]
 # A tokenizer that knows no limit says so with a huge model_max_length.
@@ -63,13 +62,10 @@ def pad(
 
 
 def pad_into(
-    out: NDArray[Any], column: Ragged | Packed, indices: Ints, sizes: Ints, fill: Any, left: bool, name: str
+    out: NDArray[Any], column: Ragged, indices: Ints, sizes: Ints, fill: Any, left: bool, name: str
 ) -> None:
     """`pad` into an array `[B, T]` that is there already."""
-    if isinstance(column, Ragged):
-        row = pad_rows(column.values, column.offsets, indices, sizes, out, fill, left)
-    else:
-        row = pad_records(column.records["value"], column.offsets, indices, sizes, out, fill, left)
+    row = pad_rows(column.values, column.offsets, indices, sizes, out, fill, left)
     if row >= 0:
         raise misfit(column, int(indices[row]), int(sizes[row]), out.shape[1], row, name)
 
@@ -126,7 +122,7 @@ def width_of(
     )
 
 
-def misfit(column: Ragged | Packed, index: int, size: int, width: int, row: int, name: str) -> DataError:
+def misfit(column: Ragged, index: int, size: int, width: int, row: int, name: str) -> DataError:
     """Return the error for a row, at `index` of the column, that is not `size` long or not within `width`."""
     found = int(column.offsets[index + 1] - column.offsets[index])
     where = f"row {row}, column {name!r}: {found}"

@@ -60,7 +60,7 @@ class DataCollatorForSeq2Seq:
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be)."""
         kind = return_tensors or self.return_tensors
-        rows = encode_pairs(rows_of(features, packed=True), self.tokenizer, self._target_tokenizer)
+        rows = encode_pairs(rows_of(features), self.tokenizer, self._target_tokenizer)
         columns = dict(rows.columns)
         if "label" in columns:
             columns["labels"] = columns.pop("label")

@@ -12,7 +12,7 @@ from evenweave.errors import DataError
 from evenweave.kernels.pad import measure
 from evenweave.ragged import Ragged, offsets_of, shown
 from evenweave.rows import taken
-from evenweave.unbox import Packed, pack_tuples
+from evenweave.unbox import read_groups
 
 Ints = NDArray[np.int64]
 
@@ -25,7 +25,7 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
     """
     if isinstance(column, np.ndarray):
         return column[indices].astype(wide_dtype(column.dtype), copy=False)
-    if isinstance(column, Ragged | Packed):
+    if isinstance(column, Ragged):
         sizes = np.empty(len(indices), np.int64)
         width = measure(column.offsets, indices, sizes)
         odd = np.flatnonzero(sizes != sizes[:1])
@@ -54,10 +54,9 @@ def nested(column: Any, indices: Ints, name: str) -> Ragged:
     """Return the chosen rows of a column of nested lists, `[tokens, k]` a row, as Ragged over `[N, k]`."""
     cells = taken(column, indices)
     cells = cells if isinstance(cells, list) else cells.to_pylist()
-    if set(map(type, cells)) <= {list, tuple}:
-        values = pack_tuples(cells)
-        if values is not None:
-            return Ragged.from_lengths(values, list(map(len, cells)))
+    fast = read_groups(cells)
+    if fast is not None:
+        return Ragged.trusted(*fast)
     arrays = _arrays(cells, name)
     for row, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1] != arrays[0].shape[-1]:

@@ -50,7 +50,7 @@ class DataCollatorForTokenClassification:
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be)."""
         rows = encode(
-            rows_of(features, packed=True),
+            rows_of(features),
             self.tokenizer,
             label_fill=self.label_pad_token_id,
             label_names=self.label_names,

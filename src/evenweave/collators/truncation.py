@@ -10,7 +10,7 @@ import numpy as np
 from evenweave.collators.masking import Ints, table_of
 from evenweave.errors import ArgumentError
 from evenweave.ragged import Ragged, offsets_of
-from evenweave.rows import Rows, gathered, unpacked
+from evenweave.rows import Rows, gathered
 
 
 def limit_of(tokenizer: Any, max_length: int | None, *, no_limit: int) -> int | None:
@@ -35,7 +35,7 @@ def truncate(rows: Rows, main: str, names: Collection[str], *, limit: int, token
     if np.diff(rows.columns[main].offsets)[rows.indices].max(initial=0) <= limit:
         return rows
     rows = gathered(rows)
-    columns = {name: unpacked(column) for name, column in rows.columns.items()}
+    columns = dict(rows.columns)
     left = getattr(tokenizer, "truncation_side", "right") == "left"
     kept = np.minimum(_run(columns[main], specials_that_frame(tokenizer), opening=left), limit)
     heads = kept if left else limit - kept

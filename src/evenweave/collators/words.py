@@ -11,20 +11,23 @@ from numpy.typing import NDArray
 
 from evenweave.collators.masking import Ints
 from evenweave.collators.stacking import nested
-from evenweave.kernels.masking import lookup
+from evenweave.kernels.masking import find_heads, lookup, number_words
 from evenweave.ragged import Ragged
-from evenweave.rows import Rows, gathered, unpacked
+from evenweave.rows import Rows, gathered
+
+_NO_TABLE = np.empty(0, np.uint8)
 
 
-def heads_from_words(words: Ints) -> NDArray[np.uint8]:
-    """Return 1 where a token's word differs from that of the token before, uint8 `[B, T]`.
+def heads_from_words(words: Ints, special: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return 1 where a token's word is not that of the token before, and 1 where a token is never a target.
 
     Args:
         words: `word_ids` `[B, T]`; special tokens and padding any negative number.
+        special: `[B, T]`, non-zero where a token is never a target for other reasons.
     """
-    heads = np.ones(words.shape, np.uint8)
-    np.not_equal(words[:, 1:], words[:, :-1], out=heads[:, 1:], casting="unsafe")
-    return heads
+    heads, barred = np.empty(words.shape, np.uint8), np.empty(words.shape, np.uint8)
+    find_heads(words, special, heads, barred)
+    return heads, barred
 
 
 def with_words(rows: Rows, tokenizer: Any) -> Rows:
@@ -39,16 +42,13 @@ def with_words(rows: Rows, tokenizer: Any) -> Rows:
     rows = gathered(rows)
     columns = dict(rows.columns)
     spans = nested(columns.pop("offset_mapping"), rows.indices, "offset_mapping")
-    ids = unpacked(columns[tokenizer.model_input_names[0]])
+    ids = columns[tokenizer.model_input_names[0]]
     if "word_ids" not in columns:
-        heads = np.ones(len(spans.values), bool)
-        begins, ends = spans.values[:, 0], spans.values[:, 1]
-        # Pieces of one character (its bytes, or a space put before it) cover the same place.
-        heads[1:] = (begins[1:] > ends[:-1]) | (begins[1:] < begins[:-1])
         marks = _marks(tokenizer)
-        if marks.starts and len(ids.flat) == len(heads):
-            heads |= _looked_up(ids.flat.astype(np.int64), marks.table) == 1
-        columns["word_ids"] = Ragged.trusted(np.cumsum(heads), spans.offsets)
+        known = marks.starts and len(ids.flat) == len(spans.values)
+        numbers = np.empty(len(spans.values), np.int64)
+        number_words(spans.values, ids.flat, marks.table if known else _NO_TABLE, numbers)
+        columns["word_ids"] = Ragged.trusted(numbers, spans.offsets)
     return Rows(columns, rows.indices, epoch=rows.epoch)
 
 

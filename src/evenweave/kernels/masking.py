@@ -6,6 +6,8 @@ batches on either side and flat ones alike, and the same row gets the same mask 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -51,6 +53,44 @@ def lookup(ids: NDArray[np.int64], table: NDArray[np.uint8], out: NDArray[np.uin
     """Write `table[id]` for each id, 0 for ids beyond the table."""
     for i in range(len(ids)):
         out[i] = table[ids[i]] if 0 <= ids[i] < len(table) else 0
+
+
+@njit(cache=True, nogil=True)
+def number_words(
+    spans: NDArray[np.int64], ids: NDArray[Any], table: NDArray[np.uint8], out: NDArray[np.int64]
+) -> None:
+    """Number the words of tokens that cover `spans` `[N, 2]` of their text into `out` `[N]`.
+
+    A word starts behind a gap or a step back, where the rows' next text begins; and where `table`, if it has
+    entries, is 1 at the token's id. Pieces of one character (its bytes, or a space put before it) cover the
+    same place.
+    """
+    number = 0
+    begin, end = np.int64(0), np.int64(0)
+    for i in range(len(spans)):
+        starts = spans[i, 0] > end or spans[i, 0] < begin
+        if len(table) > 0 and 0 <= ids[i] < len(table):
+            starts |= table[ids[i]] == 1
+        begin, end = spans[i, 0], spans[i, 1]
+        number += starts
+        out[i] = number
+
+
+@njit(cache=True, nogil=True)
+def find_heads(
+    words: NDArray[np.int64], special: NDArray[Any], heads: NDArray[np.uint8], barred: NDArray[np.uint8]
+) -> None:
+    """Mark in `heads` the first token of each word of `words` `[B, T]`, and in `barred` special tokens.
+
+    Special are tokens of a negative word, and those where `special` `[B, T]` is not zero.
+    """
+    for i in range(len(words)):
+        row, out = words[i], heads[i]
+        for j in range(len(row)):
+            out[j] = 1
+            barred[i, j] = (row[j] < 0) | (special[i, j] != 0)
+        for j in range(1, len(row)):
+            out[j] = row[j] != row[j - 1]
 
 
 @njit(cache=True, nogil=True)

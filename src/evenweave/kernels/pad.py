@@ -69,47 +69,6 @@ def pad_rows(
 
 
 @njit(cache=True, nogil=True)
-def is_sound(kinds: NDArray[np.uint8], offsets: NDArray[np.int64], header: int, value: int) -> bool:
-    """Whether the records of `unbox.Packed` are headers and integers, each in its place."""
-    wrong = 0
-    for i in range(len(offsets) - 1):
-        row = kinds[offsets[i] + i : offsets[i + 1] + i + 1]
-        wrong |= row[0] ^ header
-        for j in range(1, len(row)):
-            wrong |= row[j] ^ value
-    return wrong == 0
-
-
-@njit(cache=True, nogil=True)
-def pad_records(
-    values: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    indices: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    out: NDArray[np.int64],
-    fill: int,
-    left: bool,
-) -> int:
-    """`pad_rows` from the values of `unbox.Packed`, where a header stands before each row."""
-    width = out.shape[1]
-    for i in range(len(indices)):
-        row = indices[i]
-        start = offsets[row] + row + 1
-        size = offsets[row + 1] - offsets[row]
-        if size != sizes[i] or size > width:
-            return i
-        source = values[start : start + size]
-        first = width - size if left else 0
-        body = out[i, first : first + size]
-        for j in range(size):
-            body[j] = source[j]
-        rest = out[i, :first] if left else out[i, size:]
-        for j in range(len(rest)):
-            rest[j] = fill
-    return -1
-
-
-@njit(cache=True, nogil=True)
 def pad_mask(sizes: NDArray[np.int64], out: NDArray[Any], left: bool) -> None:
     """Write 1 where a row of `sizes[i]` values stands in `out` `[B, T]` and 0 where padding does."""
     width = out.shape[1]
@@ -136,29 +95,6 @@ def flat_rows(
     for i in range(len(indices)):
         start = offsets[indices[i]]
         size = offsets[indices[i] + 1] - start
-        if size != sizes[i]:
-            return i
-        source, target = values[start : start + size], out[place : place + size]
-        for j in range(size):
-            target[j] = source[j]
-        place += size
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def flat_records(
-    values: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    indices: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    out: NDArray[np.int64],
-) -> int:
-    """`flat_rows` from the values of `unbox.Packed`, where a header stands before each row."""
-    place = 0
-    for i in range(len(indices)):
-        row = indices[i]
-        start = offsets[row] + row + 1
-        size = offsets[row + 1] - offsets[row]
         if size != sizes[i]:
             return i
         source, target = values[start : start + size], out[place : place + size]
