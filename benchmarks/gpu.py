@@ -9,6 +9,7 @@ transformers also in its default float32. Runs to the end on a machine without a
 from __future__ import annotations
 
 import argparse
+import logging
 import tempfile
 import time
 import warnings
@@ -52,7 +53,7 @@ def make_model() -> Any:
 
 
 class Clock(TrainerCallback):
-    """Seconds from the end of the warm-up to the last step."""
+    """Seconds the whole run would take at the speed of what follows the warm-up."""
 
     def __init__(self) -> None:
         self.began = self.seconds = 0.0
@@ -62,21 +63,31 @@ class Clock(TrainerCallback):
             torch.cuda.synchronize()
             self.began = time.perf_counter()
 
-    def on_train_end(self, *_: Any, **__: Any) -> None:
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         torch.cuda.synchronize()
-        self.seconds = time.perf_counter() - self.began
+        steps = state.global_step
+        self.seconds = (time.perf_counter() - self.began) * steps / (steps - WARM_UP)
+
+
+ALWAYS = {
+    "save_strategy": "no",
+    "logging_strategy": "no",
+    "train_sampling_strategy": "sequential",
+    "disable_tqdm": True,
+}
 
 
 def ours(columns: Columns, given: dict[str, Any]) -> float:
     clock = Clock()
-    trainer = Trainer(
-        model=make_model(),
-        args=TrainingArguments(**given),
-        train_dataset=columns,
-        data_collator=DataCollatorForTokenClassification(Tokenizer()),
-        callbacks=[clock],
-    )
-    trainer.train()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            model=make_model(),
+            args=TrainingArguments(folder, **ALWAYS, **given),
+            train_dataset=columns,
+            data_collator=DataCollatorForTokenClassification(Tokenizer()),
+            callbacks=[clock],
+        )
+        trainer.train()
     return clock.seconds
 
 
@@ -104,14 +115,15 @@ def theirs(ids: Ragged, labels: Ragged, given: dict[str, Any]) -> float:
         return {"input_ids": parts[0], "attention_mask": parts[1], "labels": parts[2]}
 
     clock = TheirClock()
-    trainer = transformers.Trainer(
-        model=make_model(),
-        args=transformers.TrainingArguments(report_to="none", **given),
-        train_dataset=rows,
-        data_collator=collate,
-        callbacks=[clock],
-    )
-    trainer.train()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = transformers.Trainer(
+            model=make_model(),
+            args=transformers.TrainingArguments(folder, report_to="none", **ALWAYS, **given),
+            train_dataset=rows,
+            data_collator=collate,
+            callbacks=[clock],
+        )
+        trainer.train()
     return clock.seconds
 
 
@@ -120,43 +132,52 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--tokens", type=int, default=4096, help="0 leaves the token budget out")
     parser.add_argument("--batch", type=int, nargs="*", default=[8, 16, 64])
     options = parser.parse_args()
     if not torch.cuda.is_available():
         print("no GPU here: skipped")
         return
     warnings.filterwarnings("ignore")
+    logging.getLogger("evenweave").setLevel(logging.WARNING)
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {options.steps} steps after {WARM_UP}")
     print("| batch | trainer | rows/s | real tokens/s | share of bf16 peak | x |\n|---|---|---|---|---|---|")
     for batch in options.batch:
         ids, labels = make_rows(batch * (options.steps + WARM_UP))
         columns = Columns({"input_ids": ids, "labels": labels})
-        tokens = int(ids.lengths.sum()) * options.steps / (options.steps + WARM_UP)
-        with tempfile.TemporaryDirectory() as folder:
-            given = {
-                "output_dir": folder,
-                "per_device_train_batch_size": batch,
-                "max_steps": options.steps + WARM_UP,
-                "save_strategy": "no",
-                "disable_tqdm": True,
-                "train_sampling_strategy": "sequential",
-                "logging_strategy": "no",
-            }
-            timed = {
-                "transformers float32": theirs(ids, labels, given),
-                "transformers bf16": theirs(ids, labels, {**given, "bf16": True}),
-                "evenweave bf16 flat": ours(columns, {**given, "bf16": True}),
-                "evenweave bf16 padded": ours(columns, {**given, "bf16": True, "padding_free": False}),
-            }
-        base = timed["transformers bf16"]
-        for name, seconds in timed.items():
-            # 6 x the 86M parameters outside the embeddings, for each real token; 990 TFLOP/s dense bf16.
-            share = 6 * 85.6e6 * tokens / seconds / 990e12
-            print(
-                f"| {batch} | {name} | {batch * options.steps / seconds:,.0f} | {tokens / seconds:,.0f} "
-                f"| {share:.1%} | {base / seconds:.2f} |",
-                flush=True,
-            )
+        given = {"per_device_train_batch_size": batch, "max_steps": options.steps + WARM_UP}
+        half = {**given, "bf16": True}
+        timed = {
+            "transformers float32": theirs(ids, labels, given),
+            "transformers bf16": theirs(ids, labels, half),
+            "evenweave bf16": ours(columns, half),
+            "evenweave bf16, no graphs": ours(columns, {**half, "cuda_graphs": False}),
+            "evenweave bf16, padded": ours(columns, {**half, "padding_free": False}),
+        }
+        show(str(batch), timed, len(ids), int(ids.lengths.sum()))
+    if options.tokens:
+        mean = int(make_rows(1000)[0].lengths.mean())
+        batch = options.tokens // mean
+        ids, labels = make_rows(batch * (options.steps + WARM_UP))
+        columns = Columns({"input_ids": ids, "labels": labels})
+        half = {"num_train_epochs": 1, "bf16": True}
+        timed = {
+            "transformers bf16": theirs(ids, labels, {**half, "per_device_train_batch_size": batch}),
+            "evenweave bf16": ours(columns, {**half, "max_tokens_per_batch": options.tokens}),
+        }
+        show(f"{options.tokens} tokens, {batch} rows", timed, len(ids), int(ids.lengths.sum()))
+
+
+def show(batch: str, timed: dict[str, float], rows: int, tokens: int) -> None:
+    """Print rows of the table: `timed` holds seconds for the whole of the data."""
+    for name, seconds in timed.items():
+        # 6 x the 86M parameters outside the embeddings, for each real token; 990 TFLOP/s dense bf16.
+        share = 6 * 85.6e6 * tokens / seconds / 990e12
+        print(
+            f"| {batch} | {name} | {rows / seconds:,.0f} | {tokens / seconds:,.0f} "
+            f"| {share:.1%} | {timed['transformers bf16'] / seconds:.2f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -107,6 +107,8 @@ class TrainingArguments:
     gradient_checkpointing: bool = False
     gradient_checkpointing_kwargs: dict[str, Any] | None = None
     torch_compile: bool = False
+    cuda_graphs: bool | Literal["auto"] = "auto"
+    """Replay the steps of flat batches on a GPU as CUDA graphs, where the step allows it."""
     fsdp: bool | str | None = None
     """Shard parameters, gradients and optimizer state over the ranks (FSDP2)."""
     full_determinism: bool = False

@@ -90,7 +90,7 @@ class Layout:
 
 
 def flatten(
-    batch: dict[str, Any], *, position_start: int, device: torch.device
+    batch: dict[str, Any], *, position_start: int, device: torch.device, buckets: bool = True
 ) -> tuple[dict[str, Any], Layout] | None:
     """Return the batch as one row of its real tokens, and its layout; None where it cannot be one.
 
@@ -100,6 +100,7 @@ def flatten(
     Args:
         batch: padded, on the CPU, with an `attention_mask` `[B, T]` of 0 and 1.
         position_start: position of each sequence's first token.
+        buckets: make those of the layout, which attention on the CPU needs.
     """
     mask = batch.get("attention_mask")
     if not isinstance(mask, Tensor) or mask.ndim != 2:
@@ -130,9 +131,9 @@ def flatten(
             flat[name] = value
     positions = np.arange(int(bounds[-1])) - np.repeat(bounds[:-1], lengths) + position_start
     flat["position_ids"] = torch.from_numpy(positions)[None].to(device, non_blocking=True)
-    buckets = tuple(make_buckets(lengths, bounds)) if device.type == "cpu" else ()
+    made = tuple(make_buckets(lengths, bounds)) if buckets and device.type == "cpu" else ()
     starts = torch.from_numpy(bounds.astype(np.int32)).to(device, non_blocking=True)
-    return flat, Layout(lengths, order, starts, buckets)
+    return flat, Layout(lengths, order, starts, made)
 
 
 def make_buckets(lengths: NDArray[np.int64], bounds: NDArray[np.int64]) -> Iterator[Bucket]:

@@ -22,6 +22,7 @@ from evenweave.training.distributed import Ranks
 from evenweave.training.feed import Feed, MicroBatch, StreamFeed
 from evenweave.training.flat_attention import use_layout
 from evenweave.training.forward import Forward
+from evenweave.training.graphs import Graphs
 from evenweave.training.nonfinite import settle, usable
 from evenweave.training.sharding import plain
 from evenweave.training.state import TrainerControl, TrainerState
@@ -59,6 +60,7 @@ class Run:
     evaluate: Callable[[], None]
     save: Callable[[], None]
     interrupted: Callable[[], bool]
+    graphs: Graphs | None = None
     # Losses of steps since they were last moved to the state; kept on the device, which nothing waits for.
     pending: list[Pending] = field(default_factory=list)
     grad_norm: Tensor | None = None
@@ -127,30 +129,40 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     for place, micro in enumerate(micro_batches):
         last = place == len(micro_batches) - 1
         with run.ranks.last_only(run.wrapped, last=last):
-            part, _ = forward.loss_sum(run.wrapped, micro.batch)
-            if not len(micro.rows):
-                part = part * 0.0  # a stand-in row: the rank takes part, its labels do not
-            # DDP averages gradients over ranks; the sum is wanted.
-            (part * (run.ranks.world / total).to(part)).backward()  # type: ignore[no-untyped-call]
-            use_layout(None)
+            part = run.graphs.accumulate(micro.batch, 1 / float(total)) if run.graphs else None
+            if part is None:
+                part, _ = forward.loss_sum(run.wrapped, micro.batch)
+                if not len(micro.rows):
+                    part = part * 0.0  # a stand-in row: the rank takes part, its labels do not
+                # DDP averages gradients over ranks; the sum is wanted.
+                (part * (run.ranks.world / total).to(part)).backward()  # type: ignore[no-untyped-call]
+                use_layout(None)
         loss_sum += part.detach().double()
         if not last:
             run.tell("on_substep_end")
     _count_tokens(run, micro_batches)
-    loss = run.ranks.sum(loss_sum) / total.to(loss_sum.device)
-    if args.max_grad_norm:
+    loss = run.ranks.sum(loss_sum)
+    # A number from the CPU goes along with the division; a copy would make the device wait.
+    loss = loss / (float(total) if total.device.type == "cpu" else total)
+    if args.max_grad_norm and run.graphs:
+        run.grad_norm = run.graphs.clip()
+    elif args.max_grad_norm:
         run.grad_norm = plain(nn.utils.clip_grad_norm_(run.wrapped.parameters(), args.max_grad_norm))
     rows = [micro.rows for micro in micro_batches]
     if usable(run, loss, rows):
         run.tell("on_pre_optimizer_step")
-        run.optimizer.step()
+        if run.graphs:
+            run.graphs.step()
+        else:
+            run.optimizer.step()
         run.tell("on_optimizer_step")
         if not isinstance(run.schedule, ReduceLROnPlateau):  # that one steps with the evaluations
             run.schedule.step()
         run.pending.append(Pending(loss, run.state.global_step + 1, rows))
         if loss.device.type == "cpu" or len(run.pending) == SETTLE_EVERY:
             settle(run)
-    run.optimizer.zero_grad(set_to_none=True)
+    if not run.graphs:  # they leave their gradients at zero
+        run.optimizer.zero_grad(set_to_none=True)
 
 
 def _count_tokens(run: Run, micro_batches: list[MicroBatch]) -> None:

@@ -17,6 +17,7 @@ from evenweave.training.callbacks import interval
 from evenweave.training.checkpoint import complete_checkpoints
 from evenweave.training.dropout import use_fast_dropout
 from evenweave.training.feed import Feed, Plan, StreamFeed
+from evenweave.training.graphs import make_graphs
 from evenweave.training.loop import Run
 from evenweave.training.loss import Loss, kind_of
 from evenweave.training.optim import make_optimizer, make_schedule
@@ -94,6 +95,7 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
         evaluate=lambda: _evaluate(trainer, run),
         save=lambda: _save(trainer, run),
         interrupted=interrupted,
+        graphs=make_graphs(args, model, optimizer, forward) if ranks.world == 1 else None,
         flops_per_token=6 * _parameters_in_use(model),
     )
     if ranks.is_main:

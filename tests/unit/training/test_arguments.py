@@ -45,6 +45,7 @@ def test_defaults_are_those_of_transformers() -> None:
         "class_weights",
         "on_nonfinite_loss",
         "logging_dir",
+        "cuda_graphs",
     }
     different = {"output_dir", "optim_args"}  # theirs are None, "optimizer arguments as one string"
     for field in dataclasses.fields(TrainingArguments):
