@@ -1,7 +1,8 @@
 """Resampling of row statistics: sums over rows drawn with replacement, sums over rows drawn by coin.
 
 The draws are a pure function of (seed, resample, position), so that two systems scored on the same rows are
-resampled together without sharing an index table, and no table of `[R, n]` is ever held.
+resampled together without sharing an index table, and no table of `[R, n]` is ever held. Many rows are drawn
+faster by `resample_blocks`; here they are drawn one by one.
 
 Shape legend: n rows, R resamples, G groups of LANES statistics (one 256-bit load each).
 """
@@ -46,10 +47,10 @@ def _draw_block(key: np.uint64, start: int, n: int, out: NDArray[np.uint32]) -> 
 
 
 @njit(cache=True, nogil=True)
-def draw_rows(key: np.uint64, out: NDArray[np.uint32]) -> None:
-    """Fill `out` `[n]` with the rows, of n, that the resample of this key draws."""
+def draw_rows(key: np.uint64, n: int, out: NDArray[np.uint32]) -> None:
+    """Fill `out` with the rows, of n, that `bootstrap_sums` draws under this key."""
     for start in range(0, len(out), _BLOCK):
-        _draw_block(key, start, len(out), out[start : start + _BLOCK])
+        _draw_block(key, start, n, out[start : start + _BLOCK])
 
 
 @njit(cache=True, nogil=True)
@@ -105,38 +106,57 @@ _add_rows: Any = intrinsic(_build_add_rows)
 
 
 @njit(cache=True, nogil=True)
-def _add_groups(values: NDArray[Any], rows: NDArray[np.uint32], count: int, sums: NDArray[Any]) -> None:
-    for group in range(values.shape[0]):
-        _add_rows(values[group], rows, count, sums[group])
-
-
-@njit(cache=True, nogil=True)
-def bootstrap_sums(values: NDArray[Any], seed: np.uint64, out: NDArray[Any]) -> None:
-    """Set `out` `[R, G, LANES]` to sums of n rows drawn with replacement from `values` `[G, n, LANES]`."""
-    n = values.shape[1]
+def bootstrap_sums(
+    values: NDArray[Any], n: int, keys: NDArray[np.uint64], counts: NDArray[np.int64], out: NDArray[Any]
+) -> None:
+    """Add `counts[r]` draws from the first n rows of `values` `[G, >= n, LANES]` to `out` `[G, R, LANES]`."""
     rows = np.empty(_BLOCK, dtype=np.uint32)
-    for resample in range(out.shape[0]):
-        key = _mix(seed, np.uint64(resample))
-        for start in range(0, n, _BLOCK):
-            count = min(_BLOCK, n - start)
-            _draw_block(key, start, n, rows[:count])
-            _add_groups(values, rows, count, out[resample])
+    for resample in range(len(keys)):
+        for start in range(0, counts[resample], _BLOCK):
+            size = min(_BLOCK, counts[resample] - start)
+            _draw_block(keys[resample], start, n, rows[:size])
+            for group in range(values.shape[0]):
+                _add_rows(values[group], rows, size, out[group, resample])
 
 
 @njit(cache=True, nogil=True)
-def coin_sums(values: NDArray[Any], seed: np.uint64, out: NDArray[Any]) -> None:
-    """Set `out[r]` `[R, G, LANES]` to the sum of the rows of `values` whose coin shows heads."""
+def coin_sums(values: NDArray[Any], keys: NDArray[np.uint64], out: NDArray[Any]) -> None:
+    """Set `out[:, r]` `[G, R, LANES]` to the sum of the rows of `values` whose coin shows heads."""
     n = values.shape[1]
     rows = np.empty(_BLOCK + 1, dtype=np.uint32)
-    for resample in range(out.shape[0]):
-        key = _mix(seed, np.uint64(resample))
+    for resample in range(len(keys)):
         for start in range(0, n, _BLOCK):
-            count = toss_rows(key, start, min(start + _BLOCK, n), rows)
-            _add_groups(values, rows, count, out[resample])
+            count = toss_rows(keys[resample], start, min(start + _BLOCK, n), rows)
+            for group in range(values.shape[0]):
+                _add_rows(values[group], rows, count, out[group, resample])
 
 
 @njit(cache=True, nogil=True)
-def resample_key(seed: np.uint64, resample: int) -> np.uint64:
-    """Return the key under which `bootstrap_sums` and `coin_sums` draw resample number `resample`."""
-    key: np.uint64 = _mix(seed, np.uint64(resample))
-    return key
+def column_bounds(values: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> None:
+    """Write the least and the greatest value of each column of `values` `[n, K]`, n above 0."""
+    low[:] = values[0]
+    high[:] = values[0]
+    for row in range(1, values.shape[0]):
+        for column in range(values.shape[1]):
+            low[column] = min(low[column], values[row, column])
+            high[column] = max(high[column], values[row, column])
+
+
+@njit(cache=True, nogil=True)
+def pack_rows(
+    values: NDArray[np.int64],
+    low: NDArray[np.int64],
+    words: NDArray[np.int64],
+    shifts: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> None:
+    """Put each column of `values` `[n, K]`, less `low`, at its word and bit of `out`, and 1 at the first bit.
+
+    `out` is `[G, >= n, LANES]`, of zeros.
+    """
+    for row in range(values.shape[0]):
+        out[0, row, 0] = 1
+    for column in range(values.shape[1]):
+        group, lane, shift = words[column] // LANES, words[column] % LANES, shifts[column]
+        for row in range(values.shape[0]):
+            out[group, row, lane] |= (values[row, column] - low[column]) << shift

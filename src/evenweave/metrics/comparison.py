@@ -69,11 +69,10 @@ def compare(
     samples = _samples(scorer, references, _named(systems))
     first = next(iter(samples.values()))
     scores = {name: _numbers(sample.score()) for name, sample in samples.items()}
-    resampled = (
-        {name: _arrays(sample.bootstrap(resamples=draws, seed=seed)) for name, sample in samples.items()}
-        if test == "bootstrap"
-        else {}
-    )
+    resampled = {}
+    if test == "bootstrap":
+        together = first.bootstrap(*list(samples.values())[1:], resamples=draws, seed=seed)
+        resampled = {name: _arrays(result) for name, result in zip(samples, together, strict=True)}
     base, *others = samples
     table: dict[str, dict[str, Result]] = {base: _described(scores[base], resampled.get(base), confidence)}
     for name in others:

@@ -184,7 +184,7 @@ class Metric:
         if confidence is not None:
             if _per_row(statistic):
                 raise ArgumentError("confidence: one number a row has no interval; leave it out")
-            scores = sample.bootstrap(resamples=resamples, seed=seed)
+            (scores,) = sample.bootstrap(resamples=resamples, seed=seed)
             result["intervals"] = _intervals(result, scores, confidence)
         self._parts, self._waiting = [], []
         return result

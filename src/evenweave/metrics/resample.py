@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
+from evenweave.kernels import resample_blocks as blocks
+from evenweave.kernels.distinct import distinct_rows
+from evenweave.metrics.resample_layout import columns_of, lay_out, pack
+from evenweave.metrics.resample_outcomes import STEPS, outcomes
+from evenweave.rng import mix
 
-
-def seed_of(seed: int) -> np.uint64:
-    """Return the user's seed, any integer, as the kernels take it."""
-    return np.uint64(seed % 2**64)
+# A counter of a resample's key beside those of `block_sums`.
+_TOP_UP = np.uint64(1 << 41)
+# One binomial number takes the time of this many draws.
+_ALIKE = 256
+_LARGE = 2.0**62
 
 
 def check_resamples(resamples: int, confidence: float | None) -> None:
@@ -31,20 +37,97 @@ def check_resamples(resamples: int, confidence: float | None) -> None:
         raise ArgumentError(f"confidence: {confidence}; give a fraction such as 0.95")
 
 
-def bootstrap_totals(values: NDArray[Any], *, resamples: int, seed: int) -> NDArray[Any]:
-    """Return the column sums `[R, K]` of `resamples` draws of n rows with replacement from `values` `[n, K]`.
+def resample_keys(resamples: int, seed: int) -> NDArray[np.uint64]:
+    """Return the key of each resample `[R]`, under which all of its draws are made."""
+    with np.errstate(over="ignore"):
+        keys: NDArray[np.uint64] = mix(np.uint64(seed % 2**64), np.arange(resamples, dtype=np.uint64))
+    return keys
 
-    The draws depend on (seed, resample, position) alone: equal n and seed mean equal rows.
+
+def bootstrap_totals(*systems: NDArray[Any], resamples: int, seed: int) -> list[NDArray[Any]]:
+    """Return for each system's rows `[n, K]` the column sums `[R, K]` of n draws with replacement.
+
+    The same rows are drawn from all systems. The law is the bootstrap's: a resample's counts of rows are
+    multinomial. The draws are a pure function of (seed, resample), of n, and, where nearly all rows are
+    equal to others, of which are.
     """
-    if values.dtype.kind in "iub":
-        words, fields, low = _pack(values)
-        packed = np.zeros((resamples, len(words), kernel.LANES), dtype=np.int64)
-        kernel.bootstrap_sums(words, seed_of(seed), packed)
-        return _unpack(packed, fields) + low * len(values)
-    grouped = _grouped(values.astype(np.float64, copy=False))
-    sums = np.zeros((resamples, len(grouped), kernel.LANES))
-    kernel.bootstrap_sums(grouped, seed_of(seed), sums)
-    return sums.reshape(resamples, -1)[:, : values.shape[1]]
+    kinds = [np.int64 if values.dtype.kind in "iub" else np.float64 for values in systems]
+    joined = systems[0] if len(systems) == 1 else np.hstack(systems)
+    joined = np.ascontiguousarray(joined, dtype=max(kinds, key=lambda kind: kind is np.float64))
+    sums = _of_few(joined, resamples, seed)
+    if sums is None:
+        sums = _of_many(joined, resamples, seed)
+    ends = np.cumsum([values.shape[1] for values in systems])[:-1]
+    parts = np.split(sums, ends, axis=1)
+    return [part.astype(kind, copy=False) for part, kind in zip(parts, kinds, strict=True)]
+
+
+def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
+    """Return the n rows of a resample: those `bootstrap_totals` draws, except from rows nearly all equal."""
+    step = _step(n)
+    drawn = np.zeros(0, dtype=np.int64)
+    if step:
+        known, counts = outcomes(step), np.empty(n, dtype=np.int64)
+        blocks.block_counts(key, known.slots, known.told, known.rest, known.guide, known.counts, counts)
+        drawn = np.repeat(np.arange(n), counts)
+        key = _top_up(key)
+        if len(drawn) > n:
+            drawn = drawn[:0]
+    singly = np.empty(n - len(drawn), dtype=np.uint32)
+    kernel.draw_rows(key, n, singly)
+    return np.concatenate([drawn, singly])
+
+
+def _of_few(values: NDArray[Any], resamples: int, seed: int) -> NDArray[Any] | None:
+    """Return the sums if so few rows differ that a binomial number for each costs less than the draws."""
+    n = len(values)
+    limit = n // _ALIKE
+    if not limit:
+        return None
+    firsts, counts = np.empty(limit, dtype=np.int64), np.zeros(limit, dtype=np.int64)
+    found = distinct_rows(values.view(np.int64), firsts, counts)
+    if found < 0:
+        return None
+    rows = values[firsts[:found]]
+    # Sums as large as these may be infinite, and no draw of an infinite row adds 0, not 0 times infinity.
+    if not (np.abs(rows.astype(np.float64)) < _LARGE / n).all():
+        return None
+    chance = np.random.Generator(np.random.Philox(key=seed % 2**64))
+    sums: NDArray[Any] = chance.multinomial(n, counts[:found] / n, size=resamples) @ rows
+    return sums
+
+
+def _of_many(values: NDArray[Any], resamples: int, seed: int) -> NDArray[Any]:
+    n, width = values.shape
+    grouped: NDArray[Any]
+    if values.dtype == np.int64:
+        grouped, fields = pack(values)
+    else:
+        grouped, fields = lay_out(np.hstack([np.ones((n, 1)), values])), None
+    keys = resample_keys(resamples, seed)
+    sums = np.zeros((len(grouped), resamples, kernel.LANES), dtype=values.dtype)
+    wanted = np.full(resamples, n)
+    step = _step(n)
+    if step:
+        known = outcomes(step)
+        blocks.block_sums(
+            grouped,
+            keys,
+            known.slots,
+            known.told,
+            known.parents,
+            known.grown,
+            known.rest,
+            known.guide,
+            known.counts,
+            sums,
+        )
+        drawn = fields.draws(sums) if fields else sums[0, :, 0].astype(np.int64)
+        sums[:, drawn > n] = 0
+        wanted -= np.where(drawn > n, 0, drawn)
+        keys = _top_up(keys)
+    kernel.bootstrap_sums(grouped, n, keys, wanted, sums)
+    return fields.unpack(sums, n) if fields else columns_of(sums)[:, 1 : width + 1]
 
 
 def exchanged_totals(
@@ -53,9 +136,10 @@ def exchanged_totals(
     """Return the column sums `[R, K]` of two systems whose rows `[n, K]` change sides by a coin's toss."""
     kind = np.int64 if first.dtype.kind in "iub" and second.dtype.kind in "iub" else np.float64
     gain = first.astype(kind, copy=False) - second.astype(kind, copy=False)
-    sums = np.zeros((resamples, -(-gain.shape[1] // kernel.LANES), kernel.LANES), dtype=kind)
-    kernel.coin_sums(_grouped(gain), seed_of(seed), sums)
-    moved = sums.reshape(resamples, -1)[:, : gain.shape[1]]
+    grouped = lay_out(gain)
+    sums = np.zeros((len(grouped), resamples, kernel.LANES), dtype=kind)
+    kernel.coin_sums(grouped, resample_keys(resamples, seed), sums)
+    moved = columns_of(sums)[:, : gain.shape[1]]
     return second.sum(axis=0, dtype=kind) + moved, first.sum(axis=0, dtype=kind) - moved
 
 
@@ -76,46 +160,14 @@ def _quantile(ordered: NDArray[Any], share: float) -> float:
     return below if below == above else below + (above - below) * (place - int(place))
 
 
-def _grouped(values: NDArray[Any]) -> NDArray[Any]:
-    """Return `[n, K]` as `[G, n, LANES]`, padded with zero columns."""
-    n, width = values.shape
-    groups = -(-width // kernel.LANES)
-    padded = np.zeros((n, groups * kernel.LANES), dtype=values.dtype)
-    padded[:, :width] = values
-    return np.ascontiguousarray(padded.reshape(n, groups, kernel.LANES).swapaxes(0, 1))
+def _step(n: int) -> int:
+    """Return the mean count of a row, as a multiple of 1 / STEPS; 0 where so few rows are drawn one by one.
 
-
-# One column of a packed table: its word, its first bit and a mask of its width.
-_Field = tuple[int, int, int]
-
-
-def _pack(values: NDArray[Any]) -> tuple[NDArray[np.int64], list[_Field], NDArray[np.int64]]:
-    """Lay small columns side by side in 63-bit words, wide enough that no sum of n rows overflows its field.
-
-    A row of a dozen small counts then costs the kernel one load and one add.
+    Two standard deviations of the number of draws below 1: one resample in forty, or fewer, has too many.
     """
-    n = len(values)
-    low = values.min(axis=0, initial=0).astype(np.int64)
-    shifted = values.astype(np.int64, copy=False) - low
-    bits = [max(1, (int(top) * n).bit_length()) for top in shifted.max(axis=0, initial=0)]
-    if max(bits, default=1) > 63:
-        raise ArgumentError("rows: counts too large to be resampled as 64-bit integers; use float64")
-    fields: list[_Field] = []
-    word, used = 0, 0
-    for size in bits:
-        if used + size > 63:
-            word, used = word + 1, 0
-        fields.append((word, used, (1 << size) - 1))
-        used += size
-    packed = np.zeros((n, word + 1), dtype=np.int64)
-    for column, (index, shift, _) in enumerate(fields):
-        packed[:, index] |= shifted[:, column] << shift
-    return _grouped(packed), fields, low
+    return min(STEPS - 1, int(STEPS * (1 - 2 / n**0.5))) if n >= STEPS else 0
 
 
-def _unpack(sums: NDArray[np.int64], fields: list[_Field]) -> NDArray[np.int64]:
-    words = sums.reshape(len(sums), -1)
-    out = np.empty((len(sums), len(fields)), dtype=np.int64)
-    for column, (index, shift, mask) in enumerate(fields):
-        out[:, column] = (words[:, index] >> shift) & mask
-    return out
+def _top_up(keys: Any) -> Any:
+    with np.errstate(over="ignore"):
+        return mix(keys, _TOP_UP)

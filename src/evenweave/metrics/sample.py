@@ -1,7 +1,8 @@
 """What was added to a metric so far, as something that can be scored, joined and resampled.
 
 An additive metric keeps statistics; a function of whole columns keeps the columns. Both draw the same rows
-for the same seed, so a function's interval and BLEU's come from the same resamples.
+for the same seed, so a function's interval and BLEU's come from the same resamples; only where nearly all
+rows have the same statistics are these drawn as counts of equal rows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
 from evenweave.metrics.base import HasPerRow, HasScoreMany, Rows, Statistic
 from evenweave.metrics.numbers import stack
-from evenweave.metrics.resample import bootstrap_totals, exchanged_totals, seed_of
+from evenweave.metrics.resample import bootstrap_totals, drawn_rows, exchanged_totals, resample_keys
 
 Result = dict[str, Any]
 
@@ -35,8 +36,11 @@ class Sample(Protocol):
         """Return the score of all rows."""
         ...
 
-    def bootstrap(self, *, resamples: int, seed: int) -> Result:
-        """Return `score` of each of R draws with replacement: arrays `[R]` for numbers."""
+    def bootstrap(self, *others: Self, resamples: int, seed: int) -> list[Result]:
+        """Return `score` of each of R draws with replacement, of these rows and of the same ones of others.
+
+        Each is `score`'s result with arrays `[R]` for numbers.
+        """
         ...
 
     def exchange(self, other: Self, *, resamples: int, seed: int) -> tuple[Result, Result]:
@@ -65,11 +69,15 @@ class Statistics:
             return _score_many(statistic, self.rows.names, self.rows.values)
         return statistic.score(self.rows.totals())
 
-    def bootstrap(self, *, resamples: int, seed: int) -> Result:
+    def bootstrap(self, *others: Statistics, resamples: int, seed: int) -> list[Result]:
         """Return the scores of R draws with replacement, from sums alone."""
         _check_some(self)
-        sums = bootstrap_totals(self.rows.values, resamples=resamples, seed=seed)
-        return _score_many(self.statistic, self.rows.names, sums)
+        samples = (self, *others)
+        sums = bootstrap_totals(*(sample.rows.values for sample in samples), resamples=resamples, seed=seed)
+        return [
+            _score_many(sample.statistic, sample.rows.names, part)
+            for sample, part in zip(samples, sums, strict=True)
+        ]
 
     def exchange(self, other: Statistics, *, resamples: int, seed: int) -> tuple[Result, Result]:
         """Return both scores of R trials of approximate randomisation, from sums alone."""
@@ -114,25 +122,24 @@ class Columns:
         """Return the function's result on all rows."""
         return self.function(self.predictions, self.references)
 
-    def bootstrap(self, *, resamples: int, seed: int) -> Result:
+    def bootstrap(self, *others: Columns, resamples: int, seed: int) -> list[Result]:
         """Call the function on each of R draws with replacement."""
         _check_some(self)
-        drawn = np.empty(len(self), dtype=np.uint32)
-        results = []
-        for resample in range(resamples):
-            key = kernel.resample_key(seed_of(seed), resample)
-            kernel.draw_rows(np.uint64(key), drawn)
-            results.append(self._taken(drawn.tolist()).score())
-        return stack(results)
+        samples = (self, *others)
+        results: list[list[Result]] = [[] for _ in samples]
+        for key in resample_keys(resamples, seed):
+            drawn = drawn_rows(len(self), key).tolist()
+            for sample, scores in zip(samples, results, strict=True):
+                scores.append(sample._taken(drawn).score())
+        return [stack(scores) for scores in results]
 
     def exchange(self, other: Columns, *, resamples: int, seed: int) -> tuple[Result, Result]:
         """Call the function on both sides of R trials of approximate randomisation."""
         _check_some(self)
         heads = np.empty(len(self) + 1, dtype=np.uint32)
         mine, theirs = [], []
-        for resample in range(resamples):
-            key = kernel.resample_key(seed_of(seed), resample)
-            kept = set(heads[: kernel.toss_rows(np.uint64(key), 0, len(self), heads)].tolist())
+        for key in resample_keys(resamples, seed):
+            kept = set(heads[: kernel.toss_rows(key, 0, len(self), heads)].tolist())
             sides = [
                 (a, b) if row in kept else (b, a)
                 for row, (a, b) in enumerate(zip(self.predictions, other.predictions, strict=True))

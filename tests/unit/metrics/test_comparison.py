@@ -11,15 +11,11 @@ from hypothesis import strategies as st
 from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
 from evenweave.metrics import Metric, compare, load
-from evenweave.metrics.resample import seed_of
+from evenweave.metrics.resample import resample_keys
 
 
 def mean(predictions, references):
     return float(np.mean([abs(p - r) for p, r in zip(predictions, references, strict=True)]))
-
-
-def key(seed, resample):
-    return np.uint64(kernel.resample_key(seed_of(seed), resample))
 
 
 @given(st.integers(2, 40), st.integers(0, 5))
@@ -34,9 +30,9 @@ def test_p_values_are_sacrebleus_on_the_same_draws(n, seed):
     drawn = np.empty((60, n), dtype=np.uint32)
     heads = np.zeros((60, n), dtype=bool)
     buffer = np.empty(n + 1, dtype=np.uint32)
-    for resample in range(60):
-        kernel.draw_rows(key(seed, resample), drawn[resample])
-        heads[resample, buffer[: kernel.toss_rows(key(seed, resample), 0, n, buffer)]] = True
+    for resample, key in enumerate(resample_keys(60, seed)):
+        kernel.draw_rows(key, n, drawn[resample])
+        heads[resample, buffer[: kernel.toss_rows(key, 0, n, buffer)]] = True
     means = scores[:, drawn].mean(axis=2)
     gaps = np.abs(means[1] - means[0])
     # Rounded, as a tie between a resample and the real difference hangs on the last bit.
@@ -52,6 +48,24 @@ def test_p_values_are_sacrebleus_on_the_same_draws(n, seed):
     expected = peer._compute_p_value(np.round(np.abs(swapped[0] - swapped[1]), 12), round(real, 12))
     found = compare("accuracy", gold, one, two, test="randomisation", resamples=60, seed=seed)
     assert found["systems"]["system 2"]["accuracy"]["p_value"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n", [40, 3_000])
+def test_systems_are_resampled_by_the_same_rows_even_where_equal_rows_are_drawn_as_one(n):
+    random = np.random.default_rng(2)
+    gold = random.integers(0, 2, n)
+    one = np.where(random.random(n) < 0.3, 1 - gold, gold)
+    two = np.where(random.random(n) < 0.01, 1 - one, one)
+    scores = (
+        load("accuracy")
+        .sample_of(one, gold)
+        .bootstrap(load("accuracy").sample_of(two, gold), resamples=2000, seed=3)
+    )
+    gaps = scores[1]["accuracy"] - scores[0]["accuracy"]
+    moved = (two == gold).astype(int) - (one == gold)
+    assert gaps.mean() == pytest.approx(moved.mean(), abs=5 * moved.std() / (2000 * n) ** 0.5)
+    assert gaps.std() == pytest.approx(moved.std() / n**0.5, rel=0.1)
+    assert (np.sort(scores[0]["accuracy"])[[50, -50]] != np.sort(scores[1]["accuracy"])[[50, -50]]).any()
 
 
 @pytest.mark.parametrize("test", ["bootstrap", "randomisation"])
