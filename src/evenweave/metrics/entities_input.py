@@ -122,7 +122,7 @@ class _Book:
 
 def _ids(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if isinstance(column, Ragged):
-        return _integers(column.flat, argument, book), column.offsets - column.offsets[0]
+        return _integers(column.flat, argument, book), _from_zero(column.offsets)
     if isinstance(column, np.ndarray) and column.ndim == 2 and column.dtype.kind in "iu":
         rows, width = column.shape
         return _integers(column.reshape(-1), argument, book), np.arange(rows + 1, dtype=np.int64) * width
@@ -178,7 +178,7 @@ def _from_arrow(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int
         raise DataError(f"column {argument!r}: Arrow type {array.type} is not a list of tags")
     if pa.types.is_integer(kind) or pa.types.is_null(kind):
         ragged = ragged_from_arrow(array, name=argument)
-        return _integers(ragged.flat, argument, book), ragged.offsets - ragged.offsets[0]
+        return _integers(ragged.flat, argument, book), _from_zero(ragged.offsets)
     if array.null_count:
         raise DataError(f"column {argument!r}: holds a null row; fill or drop it")
     bounds = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
@@ -187,9 +187,9 @@ def _from_arrow(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int
         inside = inside.combine_chunks() if isinstance(inside, pa.ChunkedArray) else inside
         words = [book.add(tag) for tag in inside.dictionary.to_pylist()]
         indices = inside.indices.to_numpy(zero_copy_only=inside.null_count == 0)
-        return np.array(words, dtype=np.int64)[indices], bounds - bounds[0]
+        return np.array(words, dtype=np.int64)[indices], _from_zero(bounds)
     text = bytes_from_arrow(inside, name=argument)
-    return book.number(text.values, text.offsets), bounds - bounds[0]
+    return book.number(text.values, text.offsets), _from_zero(bounds)
 
 
 def _integers(values: NDArray[Any], argument: str, book: _Book) -> NDArray[np.int64]:
@@ -200,6 +200,10 @@ def _integers(values: NDArray[Any], argument: str, book: _Book) -> NDArray[np.in
     if book.names is None:
         raise ArgumentError(f"{argument}: label ids; give label_names=[...], the tag of each id")
     return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def _from_zero(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    return offsets - offsets[0] if offsets[0] else offsets
 
 
 def _refuse_lengths(gold: NDArray[np.int64], predicted: NDArray[np.int64]) -> None:

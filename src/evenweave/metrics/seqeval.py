@@ -148,9 +148,9 @@ class Seqeval:
     def _counts(self, data: TagRows, table: TagTable, rows: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         counts = np.zeros((rows, len(table.columns)), dtype=np.int64)
         wrong = kernel.count_chunks(
-            data.gold,
-            data.predicted,
-            data.offsets,
+            _frozen(data.gold),
+            _frozen(data.predicted),
+            _frozen(data.offsets),
             table.actions,
             table.types,
             table.outside,
@@ -160,6 +160,13 @@ class Seqeval:
         if wrong >= 0:
             raise _bad_id(data, int(wrong))
         return table.columns, counts
+
+
+def _frozen(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a view nobody writes to: ids of a Ragged are so, and the kernel is compiled for one kind alone."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def _span_rows(gold: list[list[Span]], predicted: list[list[Span]]) -> Rows:
