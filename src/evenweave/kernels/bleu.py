@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from evenweave.kernels.bits import popcount
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.load import LANES
 from evenweave.kernels.ngrams import WORD, WORDS, find_places, match_word, match_words
 from evenweave.kernels.ngrams_long import match_long, table_bits
@@ -21,25 +21,25 @@ LIMIT = WORD * WORDS
 LONG = -2  # in place of the reference length: the row is left to `bleu_long_rows`
 
 
-@njit(cache=True, nogil=True)
+@inner
 def read_row(text: Any, bounds: Any, pieces: Any, row: int, classes: Any, flags: int, tokens: Any) -> Any:
     """Write the tokens and keys of one row; return how many there are."""
-    if len(pieces):
-        count = given_tokens(pieces, bounds[row], bounds[row + 1], tokens)
-    else:
+    if pieces is None:  # decided when this is compiled, so that only one of the two is
         count = tokenize_row(text, bounds[row], bounds[row + 1], classes, flags, tokens)
+    else:
+        count = given_tokens(pieces, bounds[row], bounds[row + 1], tokens)
     key_tokens(text, tokens, count)
     return count
 
 
-@njit(cache=True, nogil=True)
+@inner
 def closer(closest: int, ref_count: int, hyp_count: int) -> Any:
     """Return the reference length closer to the hypothesis's, the shorter of two as close; -1 is none yet."""
     gap, best = abs(ref_count - hyp_count), abs(closest - hyp_count)
     return ref_count if closest < 0 or gap < best or (gap == best and ref_count < closest) else closest
 
 
-@njit(cache=True, nogil=True)
+@inner
 def write_row(out: Any, row: int, hyp_count: int, closest: int, order: int, hits: Any) -> None:
     """Write one row of statistics from the bits of `hits`, which are cleared."""
     out[row, 0], out[row, 1] = hyp_count, closest
@@ -67,7 +67,7 @@ def scratch(hyp_bounds: Any, ref_bounds: Any, order: int) -> tuple[Any, ...]:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bleu_rows(
     hyp: Any, hyp_bounds: Any, hyp_pieces: Any, ref: Any, ref_bounds: Any, ref_pieces: Any, ref_rows: Any,
     classes: Any, flags: int, order: int, memory: Any, out: Any,
@@ -76,7 +76,7 @@ def bleu_rows(
 
     Args:
         hyp, ref: uint8 `[N]`, UTF-8; row i is `hyp[hyp_bounds[i]:hyp_bounds[i + 1]]`.
-        hyp_pieces, ref_pieces: int64; empty for text. For tokens cut already the bounds count tokens, and
+        hyp_pieces, ref_pieces: None for text. For tokens cut already int64: the bounds count tokens, and
             token j is `hyp[hyp_pieces[j]:hyp_pieces[j + 1]]`.
         ref_rows: int64 `[n + 1]`: row i has the references `ref_rows[i]` to `ref_rows[i + 1]`.
         classes, flags: the tokeniser; see `tokenize_row`.
@@ -120,7 +120,7 @@ def long_scratch(hyp_bounds: Any, ref_bounds: Any, order: int) -> tuple[Any, ...
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bleu_long_rows(
     hyp: Any, hyp_bounds: Any, hyp_pieces: Any, ref: Any, ref_bounds: Any, ref_pieces: Any, ref_rows: Any,
     classes: Any, flags: int, order: int, memory: Any, out: Any,

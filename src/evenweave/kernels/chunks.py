@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from evenweave.kernels.compiled import inner, kernel
 
 # What happens between two neighbouring tags, as bits of the action table.
 END = 1  # an open chunk ends with the first tag, and counts
@@ -51,7 +53,7 @@ def _build_prefetch(_typing: Any, tags: Any, at: Any) -> Any:
 _prefetch: Any = intrinsic(_build_prefetch)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _busy(
     gold: NDArray[np.int64],
     predicted: NDArray[np.int64],
@@ -75,7 +77,7 @@ def _busy(
     return np.int64(found)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_chunks(
     gold: NDArray[np.int64],
     predicted: NDArray[np.int64],
@@ -175,7 +177,7 @@ def count_chunks(
     return -1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _step(
     table: Any,
     width: Any,
@@ -207,7 +209,7 @@ def _step(
     return open_g, open_p, begun | (alike & open_g & open_p & ~start_g & ~start_p)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def list_chunks(
     tags: NDArray[np.int64],
     keep: NDArray[np.bool_],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from evenweave.kernels.compiled import kernel
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def distinct_rows(values: NDArray[np.int64], firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> int:
     """Number the distinct rows of `values` `[n, K]` by first appearance.
 

@@ -21,6 +21,7 @@ import numpy as np
 from numba import njit
 
 from evenweave.kernels.bits import highest_bit, popcount
+from evenweave.kernels.compiled import inner
 
 FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
@@ -32,7 +33,7 @@ def lowest(count: Any) -> Any:
     return FULL >> np.uint64(64 - count)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def write_masks(reference: Any, first: Any, last: Any, words: Any, masks: Any, clear: Any) -> Any:
     """Set in `masks`, all 0 before, where each token stands in `reference[first:last]`; or undo that."""
     for i in range(first, last):
@@ -45,7 +46,7 @@ def write_masks(reference: Any, first: Any, last: Any, words: Any, masks: Any, c
             masks[row + (at >> 6)] |= _ONE << np.uint64(at & 63)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def lcs_short(size: Any, candidate: Any, bounds: Any, masks: Any, columns: Any, walk: Any) -> Any:
     """Compare a reference of `size` tokens, 1..64, with each of a candidate's sentences.
 
@@ -80,7 +81,7 @@ def lcs_short(size: Any, candidate: Any, bounds: Any, masks: Any, columns: Any, 
     return marked
 
 
-@njit(cache=True, nogil=True)
+@inner
 def lcs_long(
     size: Any,
     candidate: Any,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from evenweave.kernels.compiled import inner
 from evenweave.kernels.load import LANES, equals, load, lowest_bit
 from evenweave.kernels.tokenize_bytes import END, KEY, NO_KEY, START
 
@@ -35,7 +36,7 @@ def same_token(text: Any, tokens: Any, i: Any, other_text: Any, other_tokens: An
     return same
 
 
-@njit(cache=True, nogil=True)
+@inner
 def find_places(
     hyp: Any, hyp_tokens: Any, hyp_count: int, ref: Any, ref_tokens: Any, ref_count: int, words: int, at: Any
 ) -> None:  # fmt: skip
@@ -64,7 +65,7 @@ def find_places(
             at[i * words + word] = here
 
 
-@njit(cache=True, nogil=True)
+@inner
 def match_word(hyp_count: int, ref_count: int, order: int, at: Any, places: Any, hits: Any) -> None:
     """Mark the matched n-grams of at most 64 tokens on either side.
 
@@ -88,7 +89,7 @@ def match_word(hyp_count: int, ref_count: int, order: int, at: Any, places: Any,
         hits[n, 0] |= matched
 
 
-@njit(cache=True, nogil=True)
+@inner
 def match_words(
     hyp_count: int, ref_count: int, order: int, words: int, at: Any, places: Any, taken: Any, hits: Any
 ) -> None:

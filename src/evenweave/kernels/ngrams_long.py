@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from evenweave.kernels.compiled import inner
 from evenweave.kernels.ngrams import same_token
 from evenweave.kernels.tokenize_bytes import KEY, MIX
 
 
-@njit(cache=True, nogil=True)
+@inner
 def table_bits(count: int) -> int:
     """Return the log2 size of an open-addressing table that `count` entries leave at least half empty."""
     bits = 4
@@ -20,7 +20,7 @@ def table_bits(count: int) -> int:
     return bits
 
 
-@njit(cache=True, nogil=True)
+@inner
 def number_tokens(
     hyp: Any, hyp_tokens: Any, hyp_count: int, ref: Any, ref_tokens: Any, ref_count: int,
     table: Any, bits: int, hyp_ids: Any, ref_ids: Any,
@@ -55,7 +55,7 @@ def number_tokens(
         ref_ids[at] = other
 
 
-@njit(cache=True, nogil=True)
+@inner
 def match_long(
     hyp: Any, hyp_tokens: Any, hyp_count: int, ref: Any, ref_tokens: Any, ref_count: int,
     order: int, table: Any, pairs: Any, grams: Any, hits: Any,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from evenweave.kernels.bits import eight_bytes
+from evenweave.kernels.compiled import kernel
 
 _EXACT = 16
 _LONG = np.uint64(1 << 63)
@@ -23,8 +23,7 @@ _THIRTY = np.uint64(30)
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], dtype=np.uint64)
 
 
-@njit(cache=True, nogil=True)
-def number_words(letters: Any, begins: Any, sizes: Any, ids: Any, firsts: Any) -> Any:
+def number_words(letters: Any, begins: Any, sizes: Any, ids: Any, firsts: Any) -> int:
     """Number words in order of first appearance; return how many distinct ones there are.
 
     Args:
@@ -34,31 +33,36 @@ def number_words(letters: Any, begins: Any, sizes: Any, ids: Any, firsts: Any) -
         firsts: int64, receives for each number the first word that has it.
     """
     state = np.zeros(2, dtype=np.int64)
-    slots = 1 << 12
     # Pairs of keys (the first 0 where free), the number, and nothing: half a cache line.
-    table = np.zeros(4 * slots, dtype=np.uint64)
-    # Two loops, because a table replaced inside the hot one would be reference-counted at every word; and
-    # no call in the hot one, because that would count the references of the arrays handed over.
+    table = np.zeros(4 << 12, dtype=np.uint64)
     while True:
         _number_some(letters, begins, sizes, ids, firsts, table, state)
         if state[0] == len(begins):
-            return state[1]
-        slots *= 2
-        bigger = np.zeros(4 * slots, dtype=np.uint64)
-        for old in range(0, len(table), 4):
-            if table[old]:
-                spread = (table[old] ^ (table[old + 1] * _OTHER)) * _SPREAD
-                slot = np.int64(spread ^ (spread >> _THIRTY)) & (slots - 1)
-                while bigger[4 * slot]:
-                    slot = (slot + 1) & (slots - 1)
-                for i in range(3):
-                    bigger[4 * slot + i] = table[old + i]
+            return int(state[1])
+        bigger = np.zeros(2 * len(table), dtype=np.uint64)
+        _move(table, bigger)
         table = bigger
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def _move(table: Any, bigger: Any) -> None:
+    last_slot = (len(bigger) >> 2) - 1
+    for old in range(0, len(table), 4):
+        if table[old]:
+            spread = (table[old] ^ (table[old + 1] * _OTHER)) * _SPREAD
+            slot = np.int64(spread ^ (spread >> _THIRTY)) & last_slot
+            while bigger[4 * slot]:
+                slot = (slot + 1) & last_slot
+            for i in range(3):
+                bigger[4 * slot + i] = table[old + i]
+
+
+@kernel
 def _number_some(letters: Any, begins: Any, sizes: Any, ids: Any, firsts: Any, table: Any, state: Any) -> Any:
-    """Go on at word `state[0]` with `state[1]` numbers given, until the table is half full."""
+    """Go on at word `state[0]` with `state[1]` numbers given, until the table is half full.
+
+    It calls nothing: that would count the references of the arrays handed over, at every word.
+    """
     word, known = state[0], state[1]
     last_slot = (len(table) >> 2) - 1
     room = len(table) >> 3

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from evenweave.kernels.compiled import inner
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -19,7 +20,7 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def shared_short(candidate: Any, order: Any, masks: Any) -> Any:
     """Return how many n-grams of this order a candidate shares with a reference of up to 64 tokens.
 
@@ -39,7 +40,7 @@ def shared_short(candidate: Any, order: Any, masks: Any) -> Any:
     return shared
 
 
-@njit(cache=True, nogil=True)
+@inner
 def slots_for(tokens: Any) -> Any:
     """Return how many slots a table for so many n-grams has: a power of two, at most half full."""
     slots = 16
@@ -48,7 +49,7 @@ def slots_for(tokens: Any) -> Any:
     return slots
 
 
-@njit(cache=True, nogil=True)
+@inner
 def extend_ngrams(
     reference: Any, candidate: Any, local: Any, order: Any, heads: Any, tails: Any, keys: Any, counts: Any
 ) -> Any:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.number_words import number_words
 
 NLTK = 0
@@ -104,7 +104,7 @@ _BYTE, _ONE = np.uint64(8), np.uint64(1)
 _AT, _BL, _IZ = _packed("at"), _packed("bl"), _packed("iz")
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _classify(word: Any, size: Any, consonant: Any) -> Any:
     """Write for each letter whether it is a consonant; y is one at the start and after a vowel."""
     before = False
@@ -119,7 +119,7 @@ def _classify(word: Any, size: Any, consonant: Any) -> Any:
         consonant[i] = before
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _measure(consonant: Any, size: Any) -> Any:
     """Return m of [C](VC)^m[V]."""
     m = 0
@@ -128,7 +128,7 @@ def _measure(consonant: Any, size: Any) -> Any:
     return m
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _ends_cvc(word: Any, consonant: Any, size: Any, dialect: Any) -> Any:
     """Whether the stem ends consonant, vowel, consonant, the last not w, x or y."""
     if size == 2 and dialect == NLTK:
@@ -139,7 +139,7 @@ def _ends_cvc(word: Any, consonant: Any, size: Any, dialect: Any) -> Any:
     return last < 119 or last > 121
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _tidied(word: Any, size: Any, consonant: Any, dialect: Any) -> Any:
     """Do step 1b's second half: after -ed or -ing fell, an e may be due, or one of two letters must go."""
     last = word[size - 1]
@@ -157,7 +157,7 @@ def _tidied(word: Any, size: Any, consonant: Any, dialect: Any) -> Any:
     return size
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _holds(word: Any, stem: Any, size: Any, consonant: Any, dialect: Any, condition: Any) -> Any:
     """Whether a rule's condition holds of the first `stem` letters of a word of `size`."""
     if condition == _ALWAYS:
@@ -181,7 +181,7 @@ def _holds(word: Any, stem: Any, size: Any, consonant: Any, dialect: Any, condit
     return m > 1 or (condition == _FINAL_E and m == 1 and not _ends_cvc(word, consonant, stem, dialect))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def stem_word(word: Any, size: Any, consonant: Any, dialect: Any) -> Any:
     """Stem `word[:size]`, of a-z and 0-9 and longer than 3, in place; return the stem's length.
 
@@ -217,8 +217,7 @@ def stem_word(word: Any, size: Any, consonant: Any, dialect: Any) -> Any:
     return size
 
 
-@njit(cache=True, nogil=True)
-def stem_vocabulary(letters: Any, begins: Any, sizes: Any, dialect: Any, stems: Any) -> Any:
+def stem_vocabulary(letters: Any, begins: Any, sizes: Any, dialect: Any, stems: Any) -> int:
     """Number the stems of words; words of up to 3 letters are their own stem.
 
     Args:
@@ -229,16 +228,19 @@ def stem_vocabulary(letters: Any, begins: Any, sizes: Any, dialect: Any, stems: 
     Returns:
         The number of distinct stems.
     """
-    total = np.int64(16)
-    longest = np.int64(0)
-    for word in range(len(begins)):
-        total += sizes[word]
-        longest = max(longest, np.int64(sizes[word]))
-    consonant = np.empty(longest + 1, dtype=np.bool_)
-    candidate = np.empty(longest + 1, dtype=np.uint8)
-    stem_letters = np.empty(total, dtype=np.uint8)
-    stem_begins = np.empty(len(begins), dtype=np.int64)
-    stem_sizes = np.empty(len(begins), dtype=np.int32)
+    longest = int(sizes.max(initial=0)) + 1
+    found = np.empty(int(sizes.sum()) + 16, dtype=np.uint8)
+    found_begins, found_sizes = np.empty_like(begins), np.empty_like(sizes)
+    scratch = np.empty(longest, dtype=np.uint8), np.empty(longest, dtype=np.bool_)
+    _stem_words(letters, begins, sizes, dialect, *scratch, found, found_begins, found_sizes)
+    return number_words(found, found_begins, found_sizes, stems, np.empty_like(begins))
+
+
+@kernel
+def _stem_words(
+    letters: Any, begins: Any, sizes: Any, dialect: Any, candidate: Any, consonant: Any, found: Any,
+    found_begins: Any, found_sizes: Any
+) -> None:  # fmt: skip
     filled = np.int64(0)
     for word in range(len(begins)):
         size = np.int64(sizes[word])
@@ -247,8 +249,7 @@ def stem_vocabulary(letters: Any, begins: Any, sizes: Any, dialect: Any, stems: 
         if size > 3:
             size = stem_word(candidate, size, consonant, dialect)
         for i in range(size):
-            stem_letters[filled + i] = candidate[i]
-        stem_begins[word] = filled
-        stem_sizes[word] = size
+            found[filled + i] = candidate[i]
+        found_begins[word] = filled
+        found_sizes[word] = size
         filled += size
-    return number_words(stem_letters, stem_begins, stem_sizes, stems, np.empty(len(begins), dtype=np.int64))

@@ -18,6 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.rng import mix
 
 LANES = 4
@@ -27,7 +28,7 @@ _BLOCK = 512
 _mix = njit(inline="always")(mix)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _draw_block(key: np.uint64, start: int, n: int, out: NDArray[np.uint32]) -> None:
     """Fill `out` with draws from `0..n-1`, n < 2**32: those of the block that begins at `start`, even.
 
@@ -46,14 +47,14 @@ def _draw_block(key: np.uint64, start: int, n: int, out: NDArray[np.uint32]) -> 
         out[2 * size] = ((_mix(key, first + np.uint64(size)) >> half) * many) >> half
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def draw_rows(key: np.uint64, n: int, out: NDArray[np.uint32]) -> None:
     """Fill `out` with the rows, of n, that `bootstrap_sums` draws under this key."""
     for start in range(0, len(out), _BLOCK):
         _draw_block(key, start, n, out[start : start + _BLOCK])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def toss_rows(key: np.uint64, start: int, stop: int, out: NDArray[np.uint32]) -> Any:
     """Write those of the rows `start..stop-1` whose coin shows heads; return how many; `start` is 64-fold."""
     kept: Any = 0
@@ -105,7 +106,7 @@ def _build_add_rows(_typing: Any, block: Any, rows: Any, count: Any, sums: Any) 
 _add_rows: Any = intrinsic(_build_add_rows)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bootstrap_sums(
     values: NDArray[Any], n: int, keys: NDArray[np.uint64], counts: NDArray[np.int64], out: NDArray[Any]
 ) -> None:
@@ -119,7 +120,7 @@ def bootstrap_sums(
                 _add_rows(values[group], rows, size, out[group, resample])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def coin_sums(values: NDArray[Any], keys: NDArray[np.uint64], out: NDArray[Any]) -> None:
     """Set `out[:, r]` `[G, R, LANES]` to the sum of the rows of `values` whose coin shows heads."""
     n = values.shape[1]
@@ -131,7 +132,7 @@ def coin_sums(values: NDArray[Any], keys: NDArray[np.uint64], out: NDArray[Any])
                 _add_rows(values[group], rows, count, out[group, resample])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def column_bounds(values: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> None:
     """Write the least and the greatest value of each column of `values` `[n, K]`, n above 0."""
     low[:] = values[0]
@@ -142,7 +143,7 @@ def column_bounds(values: NDArray[np.int64], low: NDArray[np.int64], high: NDArr
             high[column] = max(high[column], values[row, column])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack_rows(
     values: NDArray[np.int64],
     low: NDArray[np.int64],

@@ -18,6 +18,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.resample import LANES
 from evenweave.rng import mix
 
@@ -96,7 +97,7 @@ _sum_of_two: Any = intrinsic(_build_sum_of_two)
 _add_four: Any = intrinsic(_build_add_four)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def rare_outcome(key: np.uint64, place: int, rest: NDArray[np.float64], guide: NDArray[np.uint16]) -> int:
     """Return the outcome of a block whose 16 bits did not tell it, from the cumulated shares of the rest."""
     bits = _mix(_mix(key, _RARE), np.uint64(place)) >> np.uint64(11)
@@ -107,7 +108,7 @@ def rare_outcome(key: np.uint64, place: int, rest: NDArray[np.float64], guide: N
     return int(outcome)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _fill(
     table: NDArray[Any],
     parents: NDArray[np.uint8],
@@ -125,7 +126,7 @@ def _fill(
             _sum_of_two(table, base + outcome, base + np.int64(parents[outcome]), values, row)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _find_odd(words: NDArray[np.uint64], odd: NDArray[np.uint32]) -> int:
     """Write which words may have a lane that tells no outcome; return how many."""
     found = np.uint64(0)
@@ -136,7 +137,7 @@ def _find_odd(words: NDArray[np.uint64], odd: NDArray[np.uint32]) -> int:
     return int(found)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def block_sums(
     values: NDArray[Any],
     keys: NDArray[np.uint64],
@@ -184,7 +185,7 @@ def block_sums(
                                 out[group, resample, lane] += times * value if times else zero
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def block_counts(
     key: np.uint64,
     slots: NDArray[np.uint8],

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.lcs import lcs_long, lcs_short, write_masks
-from evenweave.kernels.overlap import extend_ngrams, shared_short, slots_for
+from evenweave.kernels.overlap import extend_ngrams, shared_short
 
 _LOW = np.int64(0xFFFFFFFF)
 # Typed constants: for literals Numba would compile the callees anew.
 _ZERO, _NO, _YES = np.int64(0), np.bool_(False), np.bool_(True)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def localise(reference: Any, candidate: Any, pair: Any, seen: Any, ours: Any, theirs: Any) -> Any:
     """Number a reference's distinct tokens 0..L-1 in order of appearance and return L.
 
@@ -41,7 +41,7 @@ def localise(reference: Any, candidate: Any, pair: Any, seen: Any, ours: Any, th
     return local
 
 
-@njit(cache=True, nogil=True)
+@inner
 def union_hits(
     ours: Any,
     our_breaks: Any,
@@ -54,6 +54,7 @@ def union_hits(
     columns: Any,
     marked: Any,
     left: Any,
+    long: Any,
 ) -> Any:
     """Return the summary-level hits (Lin 2004, section 3.2) as rouge_score and ROUGE-1.5.5 count them.
 
@@ -66,6 +67,7 @@ def union_hits(
             `our_first..our_last - 1`. their_breaks: int64, bounds of the candidate's sentences in `theirs`.
         masks: uint64 scratch, clear; columns, marked: scratch.
         left: int32, how often both texts have each token; used up.
+        long: None if no sentence has more than 64 tokens.
     """
     hits = 0
     for sentence in range(our_first, our_last):
@@ -78,11 +80,10 @@ def union_hits(
             marked[word] = 0
         if words == 1:
             marked[0] = lcs_short(size, theirs, their_breaks, masks, columns, _YES)
-        for other in range(len(their_breaks) - 1):
-            if words == 1:
-                break
-            start, stop = their_breaks[other], their_breaks[other + 1]
-            lcs_long(size, theirs, start, stop, words, masks, columns, marked, _YES)
+        elif long is not None:
+            for other in range(len(their_breaks) - 1):
+                start, stop = their_breaks[other], their_breaks[other + 1]
+                lcs_long(size, theirs, start, stop, words, masks, columns, marked, _YES)
         write_masks(ours, first, last, words, masks, _YES)
         for i in range(size):
             token = ours[first + i]
@@ -92,38 +93,49 @@ def union_hits(
     return hits
 
 
-@njit(cache=True, nogil=True)
+def scratch(lengths: Any, predicted: Any, referred: Any, vocabulary: int, *, walk: bool) -> tuple[Any, ...]:
+    """Return what `rouge_counts` needs besides, for texts of these `lengths` `[texts]`.
+
+    `seen` int64; `numbers` 4 times int32; `bounds` int64; `words` 3 times uint64 (masks, columns, marked);
+    and `long`, 4 times int64, or None if no reference has more than 64 tokens: then what only longer ones
+    need is not even compiled. `walk`: whether subsequences are walked back, which takes whole tables.
+    """
+    ours, theirs = lengths[referred], lengths[predicted]
+    size = (ours + 63) >> 6
+    longest = int(max(ours.max(initial=1), theirs.max(initial=1)))
+    columns = int(((theirs + 1) * size).max(initial=0)) if walk else 0
+    words = (
+        np.zeros(int(((ours + 1) * size).max(initial=0)) + 1, dtype=np.uint64),
+        np.empty(max(columns, longest + 1), dtype=np.uint64),
+        np.zeros((longest >> 6) + 1, dtype=np.uint64),
+    )
+    long = None
+    if size.max(initial=0) > 1:
+        slots = 2 << int(max(2 * longest - 1, 15)).bit_length() >> 1
+        long = tuple(np.empty(count, dtype=np.int64) for count in (longest, longest, slots, slots))
+    numbers = tuple(np.zeros(longest, dtype=np.int32) for _ in range(4))
+    return np.zeros(vocabulary, dtype=np.int64), numbers, np.empty(longest + 1, dtype=np.int64), words, long
+
+
+@kernel
 def rouge_counts(
-    ids: Any, offsets: Any, breaks: Any, break_offsets: Any, predicted: Any, referred: Any, vocabulary: Any,
-    orders: Any, lcs: Any, union: Any, hits: Any
+    ids: Any, offsets: Any, breaks: Any, break_offsets: Any, predicted: Any, referred: Any, seen: Any,
+    numbers: Any, bounds: Any, words: Any, long: Any, orders: Any, lcs: Any, union: Any, hits: Any
 ) -> None:  # fmt: skip
     """Count for each pair of texts what both share.
 
     Args:
-        ids: int32 `[N]`, token ids below `vocabulary`; offsets: int64 `[texts + 1]`, their bounds by text.
+        ids: int32 `[N]`, token ids; offsets: int64 `[texts + 1]`, their bounds by text.
         breaks: int64, index into `ids` of each sentence's first token; break_offsets: int64
             `[texts + 1]`, their bounds by text. A sentence without tokens has no entry.
         predicted, referred: int64 `[pairs]`, the two texts of each pair.
+        seen, numbers, bounds, words, long: of `scratch`.
         orders: int64, rising n-gram orders; lcs, union: whether to count those.
         hits: int64 `[pairs, orders + 2]`, 0 at first; receives the shared n-grams by
             order, the length of the longest common subsequence, and the summary-level hits.
     """
-    longest = np.int64(1)
-    for text in range(len(offsets) - 1):
-        longest = max(longest, offsets[text + 1] - offsets[text])
-    seen = np.zeros(vocabulary, dtype=np.int64)
-    ours_all = np.empty(longest, dtype=np.int32)
-    theirs_all = np.empty(longest, dtype=np.int32)
-    counts = np.zeros(longest, dtype=np.int32)
-    left_all = np.zeros(longest, dtype=np.int32)
-    bounds = np.empty(longest + 1, dtype=np.int64)
-    heads = np.empty(longest, dtype=np.int64)
-    tails = np.empty(longest, dtype=np.int64)
-    keys = np.empty(slots_for(longest), dtype=np.int64)
-    gram_counts = np.empty(len(keys), dtype=np.int64)
-    masks = np.zeros(longest + 1, dtype=np.uint64)
-    columns = np.empty(longest + 1, dtype=np.uint64)
-    marked = np.zeros((longest >> 6) + 1, dtype=np.uint64)
+    ours_all, theirs_all, counts, left_all = numbers
+    masks, columns, marked = words
     kinds = len(orders)
     top = orders[kinds - 1] if kinds else 0
     for pair in range(len(predicted)):
@@ -154,15 +166,19 @@ def rouge_counts(
         if kinds and orders[0] == 1:
             hits[pair, 0] = shared
             kind = 1
-        words = (m + 63) >> 6
-        if len(masks) < (local + 1) * words:
-            masks = np.zeros((local + 1) * words, dtype=np.uint64)
-        if top > 1 and words == 1:
-            write_masks(ours, _ZERO, m, words, masks, _NO)
+        size = (m + 63) >> 6
+        our_first, our_last = break_offsets[r], break_offsets[r + 1]
+        their_first, their_last = break_offsets[p], break_offsets[p + 1]
+        # One sentence each: the subsequence is its own union, and no longer than the counts allow.
+        flat = our_last - our_first == 1 and their_last - their_first == 1
+        whole = lcs or (union and flat)
+        if whole or (top > 1 and size == 1):
+            write_masks(ours, _ZERO, m, size, masks, _NO)
+        if top > 1 and size == 1:
             for later in range(kind, kinds):
                 hits[pair, later] = shared_short(theirs, orders[later], masks)
-            write_masks(ours, _ZERO, m, words, masks, _YES)
-        elif top > 1:
+        elif top > 1 and long is not None:
+            heads, tails, keys, gram_counts = long
             for i in range(m):
                 heads[i] = ours[i]
             for j in range(n):
@@ -174,27 +190,20 @@ def rouge_counts(
                     kind += 1
                 if found == 0:
                     break
-        if not (lcs or union):
-            continue
-        our_first, our_last = break_offsets[r], break_offsets[r + 1]
-        their_first, their_last = break_offsets[p], break_offsets[p + 1]
-        # One sentence each: the subsequence is its own union, and no longer than the counts allow.
-        flat = our_last - our_first == 1 and their_last - their_first == 1
-        if lcs or (union and flat):
-            write_masks(ours, _ZERO, m, words, masks, _NO)
-            if words == 1:
+        if whole:
+            length = np.int64(0)
+            if size == 1:
                 bounds[0], bounds[1] = 0, n
                 length = np.int64(lcs_short(m, theirs, bounds[:2], masks, columns, _NO))
-            else:
-                length = lcs_long(m, theirs, _ZERO, n, words, masks, columns, marked, _NO)
-            write_masks(ours, _ZERO, m, words, masks, _YES)
+            elif long is not None:
+                length = lcs_long(m, theirs, _ZERO, n, size, masks, columns, marked, _NO)
             if lcs:
                 hits[pair, kinds] = length
             if union and flat:
                 hits[pair, kinds + 1] = length
+        if whole or (top > 1 and size == 1):
+            write_masks(ours, _ZERO, m, size, masks, _YES)
         if union and not flat:
-            if len(columns) < (n + 1) * words:
-                columns = np.empty((n + 1) * words, dtype=np.uint64)
             sentences = their_last - their_first
             for sentence in range(sentences):
                 bounds[sentence] = breaks[their_first + sentence] - offsets[p]
@@ -211,4 +220,5 @@ def rouge_counts(
                 columns,
                 marked,
                 left_all,
+                long,
             )

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.rouge import localise
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _chain(tokens: Any, heads: Any, nexts: Any) -> None:
     """Link the places of each token: the first in `heads`, the following in `nexts`, -1 at the end."""
     for i in range(len(tokens) - 1, -1, -1):
@@ -22,7 +22,7 @@ def _chain(tokens: Any, heads: Any, nexts: Any) -> None:
             heads[tokens[i]] = i
 
 
-@njit(cache=True, nogil=True)
+@inner
 def shared_skip_bigrams(ours: Any, theirs: Any, local: Any, skip: Any) -> Any:
     """Return how many skip-bigrams the rows share, each counted as often as both have it.
 
@@ -58,7 +58,7 @@ def shared_skip_bigrams(ours: Any, theirs: Any, local: Any, skip: Any) -> Any:
     return shared
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def skip_counts(
     ids: Any, offsets: Any, predicted: Any, referred: Any, vocabulary: Any, skips: Any, hits: Any
 ) -> None:

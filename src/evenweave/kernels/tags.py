@@ -18,6 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.load import load
 
 # Strings seen, by address: a tag that is one object in all rows is looked up once.
@@ -29,7 +30,7 @@ _BYTE = np.uint64(8)
 _EXACT = 7  # bytes of a tag that its 63-bit key holds whole
 
 
-@njit(cache=True, nogil=True)
+@inner
 def number_tag(
     key: Any, data: Any, start: int, size: int, table: Any, arena: Any, bounds: Any, known: int
 ) -> int:
@@ -58,7 +59,7 @@ def number_tag(
         slot = (slot + 1) & (slots - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def tag_key(data: Any, start: int, stop: int) -> Any:
     """Return the key of the tag `data[start:stop]`: its bytes with a 1 above, or a hash with the top bit."""
     key, shift = np.uint64(0), np.uint64(0)
@@ -72,14 +73,14 @@ def tag_key(data: Any, start: int, stop: int) -> Any:
     return key | _LONG
 
 
-@njit(cache=True, nogil=True)
+@inner
 def first_slot(key: Any, table: Any) -> Any:
     """Return the id of a short tag if it sits in the first slot for its key, as nearly all do, else -1."""
     slot = np.int64((key * _SPREAD) >> np.uint64(40)) & ((len(table) >> 1) - 1)
     return np.int64(table[2 * slot + 1]) if table[2 * slot] == key and key < _LONG else np.int64(-1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def intern_slices(
     data: NDArray[np.uint8],
     offsets: NDArray[np.int64],

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.tokenize_bytes import strip_end
 
 _QUOTE, _GREATER = ord('"'), ord(">")
@@ -21,7 +21,7 @@ _LT = np.frombuffer(b"&lt;", np.uint8)
 _GT = np.frombuffer(b"&gt;", np.uint8)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _replace(row: Any, length: int, pattern: Any, by: int) -> int:
     """Replace `pattern` by the byte `by` (-1: by nothing) in `row[:length]` in place; return the length."""
     size = len(pattern)
@@ -44,7 +44,7 @@ def _replace(row: Any, length: int, pattern: Any, by: int) -> int:
     return written
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unescape_rows(text: Any, bounds: Any, classes: Any, out: Any, out_bounds: Any) -> None:
     """Write the rows `text[bounds[i]:bounds[i + 1]]` without their escapes, in the order mteval takes them.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from evenweave.kernels.compiled import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def wlcs(reference: Any, candidate: Any, weights: Any) -> Any:
     """Return the score of the paper's table.
 
@@ -33,7 +34,7 @@ def wlcs(reference: Any, candidate: Any, weights: Any) -> Any:
     return scores[n]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def wlcs_scores(ids: Any, offsets: Any, predicted: Any, referred: Any, weights: Any, scores: Any) -> None:
     """Write for each pair of texts its weighted subsequence's score, float64 `[pairs]`.
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from evenweave.kernels.bits import lowest_bit
+from evenweave.kernels.compiled import kernel
 
 # Bytes that must lie behind the texts, so that whole blocks can be read.
 PADDING = 128
@@ -34,7 +34,7 @@ _TOP = np.uint64(56)
 _SEVEN = np.uint64(7)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold(text: Any, filled: Any, newlines: Any) -> Any:
     """Lower-case a-z, keep 0-9, and make every other byte 0, eight bytes a step.
 
@@ -64,7 +64,7 @@ def fold(text: Any, filled: Any, newlines: Any) -> Any:
     return beyond & _HIGH != 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def split_words(
     blocks: Any,
     newlines: Any,

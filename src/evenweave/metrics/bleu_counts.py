@@ -55,7 +55,7 @@ def bleu_counts(
         _warn_of_tokenized(hyp)
 
     def plain(units: Units) -> tuple[Any, Any, Any]:
-        if len(units.pieces):
+        if units.pieces is not None:
             return units.values, units.bounds, units.pieces
         return *unescaped(units.values, units.bounds, how), units.pieces
 
@@ -81,7 +81,7 @@ def bleu_counts(
 
 def _warn_of_tokenized(hyp: Units) -> None:
     """Log what sacrebleu logs: a hundred lines that end in a full stop on its own were tokenised before."""
-    if len(hyp.pieces):
+    if hyp.pieces is not None:
         return
     ends = hyp.bounds[1:][np.diff(hyp.bounds) >= 2]
     detached = (hyp.values[ends - 1] == ord(".")) & (hyp.values[ends - 2] == ord(" "))

@@ -25,7 +25,6 @@ from evenweave.ragged import Ragged, offsets_of
 
 Kind = Literal["texts", "token lists", "lists of token ids"]
 Cut = Callable[[str], Any]
-_NONE = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,13 @@ class Units:
     Attributes:
         values: uint8, all read-only as Arrow's memory is.
         bounds: int64 `[units + 1]`: bytes of a text, or tokens of a token list.
-        pieces: int64 `[tokens + 1]`: the bytes of each token; empty for text still to be cut.
+        pieces: int64 `[tokens + 1]`: the bytes of each token; None for text still to be cut.
         kind: what the user gave.
     """
 
     values: NDArray[np.uint8]
     bounds: NDArray[np.int64]
-    pieces: NDArray[np.int64]
+    pieces: NDArray[np.int64] | None
     kind: Kind
 
 
@@ -134,7 +133,7 @@ def _units(nested: _Nested, cut: Cut | None, *, tokens: bool) -> tuple[Units, ND
         values, pieces = _bytes(_strings(list(chain.from_iterable(lists)), nested.argument, None))
         return Units(values, _frozen(offsets_of(sizes)), pieces, "texts"), kept
     values, bounds = _bytes(leaves)
-    return Units(values, bounds, _frozen(_NONE), "texts"), kept
+    return Units(values, bounds, None, "texts"), kept
 
 
 def _tokens(cut: Cut, text: str) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.kernels.rouge import rouge_counts
+from evenweave.kernels.rouge import rouge_counts, scratch
 from evenweave.kernels.skip_bigrams import skip_counts
 from evenweave.kernels.wlcs import wlcs_scores
 from evenweave.metrics.rouge_tokens import Tokens
@@ -118,7 +118,7 @@ def _run(
             tokens.break_offsets,
             predicted,
             referred,
-            tokens.vocabulary,
+            *scratch(tokens.lengths, predicted, referred, tokens.vocabulary, walk=union),
             np.array(orders, dtype=np.int64),
             lcs,
             union,

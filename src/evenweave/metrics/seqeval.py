@@ -163,7 +163,7 @@ class Seqeval:
 
 
 def _frozen(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a view nobody writes to: ids of a Ragged are so, and the kernel is compiled for one kind alone."""
+    """Return a read-only view: ids of a Ragged are so, and the kernel is compiled for one kind alone."""
     view = values.view()
     view.flags.writeable = False
     return view
