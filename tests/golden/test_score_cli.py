@@ -62,6 +62,7 @@ def test_published_bleu_of_wmt17(shared_data):
     systems = sorted((wmt / "systems").glob("*uedin*")) + sorted((wmt / "systems").glob("*online-A*"))
     found = json.loads(score("sacrebleu", "--ref", wmt / "newstest2017.ref.de", *systems, "--json"))
     assert [round(result["score"], 2) for result in found["systems"].values()] == [28.30, 20.80]
+    assert found["signature"].startswith("sacrebleu|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|")
 
 
 def test_a_table_has_a_row_a_system_intervals_and_significance(tmp_path):

@@ -7,21 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from evenweave.cli.score_options import Run, takes_run
+
 app = typer.Typer(
     name="score",
     help="Score files: BLEU, ROUGE, perplexity, entities. Several systems make a table.",
     no_args_is_help=True,
 )
 
-Confidence = Annotated[
-    float | None, typer.Option(help="Also give intervals at this level, such as 0.95, by the bootstrap.")
-]
-Resamples = Annotated[int, typer.Option(help="Resamples of the intervals and of --compare.")]
-Seed = Annotated[int, typer.Option(help="Seed of the resamples.")]
-Compare = Annotated[
-    bool, typer.Option("--compare", help="Test every system against the first (paired bootstrap).")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the scores as one JSON line.")]
 Lowercase = Annotated[bool, typer.Option("--lowercase", "-lc", help="Compare lower-cased text.")]
 MaxOrder = Annotated[int, typer.Option(help="Longest n-grams.")]
 Systems = Annotated[list[Path], typer.Argument(help="Outputs, one text a line; one file a system.")]
@@ -33,6 +26,7 @@ TOKENIZERS = "13a, intl, zh, char or none."
 
 
 @app.command()
+@takes_run
 def seqeval(
     files: Annotated[
         list[Path] | None,
@@ -48,11 +42,8 @@ def seqeval(
     scheme: Annotated[str | None, typer.Option(help="IOB1, IOB2, IOE1, IOE2, IOBES or BILOU.")] = None,
     suffix: Annotated[bool, typer.Option("--suffix", help="Tags read PER-B.")] = False,
     average: Annotated[str, typer.Option(help="micro, macro or weighted.")] = "micro",
-    confidence: Confidence = None,
-    resamples: Resamples = 1000,
-    seed: Seed = 0,
-    compare: Compare = False,
-    json_output: Json = False,
+    *,
+    run: Run,
 ) -> None:
     """Entity precision, recall and F1, as conlleval and seqeval count them.
 
@@ -60,7 +51,7 @@ def seqeval(
 
     Example: evenweave score seqeval --gold test.txt --pred a.txt --pred b.txt --confidence 0.95 --compare
     """
-    from evenweave.cli.score_table import Run, score_and_show
+    from evenweave.cli.score_table import score_and_show
     from evenweave.errors import ArgumentError
     from evenweave.metrics.entities_files import check_aligned, read_columns
 
@@ -79,11 +70,12 @@ def seqeval(
         settings,
         _named(chosen, [file.columns[-1] for file in read]),
         [file.columns[0] for file in right],
-        Run(confidence=confidence, resamples=resamples, seed=seed, compare=compare, json=json_output),
+        run,
     )
 
 
 @app.command()
+@takes_run
 def bleu(
     ref: References,
     systems: Systems,
@@ -91,11 +83,8 @@ def bleu(
     smooth: Annotated[str, typer.Option(help=SMOOTHING)] = "none",
     lowercase: Lowercase = False,
     max_order: MaxOrder = 4,
-    confidence: Confidence = None,
-    resamples: Resamples = 1000,
-    seed: Seed = 0,
-    compare: Compare = False,
-    json_output: Json = False,
+    *,
+    run: Run,
 ) -> None:
     """Corpus BLEU under the keys of `load("bleu")` (fractions in --json, percent in the table).
 
@@ -107,20 +96,11 @@ def bleu(
         "lowercase": lowercase,
         "max_order": max_order,
     }
-    _score_texts(
-        "bleu",
-        settings,
-        systems,
-        ref,
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
-        compare=compare,
-        json=json_output,
-    )
+    _score_texts("bleu", settings, systems, ref, run)
 
 
 @app.command()
+@takes_run
 def sacrebleu(
     ref: References,
     systems: Systems,
@@ -128,11 +108,8 @@ def sacrebleu(
     smooth_method: Annotated[str, typer.Option("--smooth-method", "-s", help=SMOOTHING)] = "exp",
     lowercase: Lowercase = False,
     max_order: MaxOrder = 4,
-    confidence: Confidence = None,
-    resamples: Resamples = 1000,
-    seed: Seed = 0,
-    compare: Compare = False,
-    json_output: Json = False,
+    *,
+    run: Run,
 ) -> None:
     """Corpus BLEU in percent, as sacrebleu gives it.
 
@@ -144,20 +121,11 @@ def sacrebleu(
         "lowercase": lowercase,
         "max_order": max_order,
     }
-    _score_texts(
-        "sacrebleu",
-        settings,
-        systems,
-        ref,
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
-        compare=compare,
-        json=json_output,
-    )
+    _score_texts("sacrebleu", settings, systems, ref, run)
 
 
 @app.command()
+@takes_run
 def rouge(
     ref: References,
     systems: Systems,
@@ -167,11 +135,8 @@ def rouge(
     ] = "rouge1,rouge2,rougeL,rougeLsum",
     stemmer: Annotated[bool, typer.Option("--stemmer", help="Compare Porter stems.")] = False,
     tokenizer: Annotated[str, typer.Option(help="default, unicode or rouge155.")] = "default",
-    confidence: Confidence = None,
-    resamples: Resamples = 1000,
-    seed: Seed = 0,
-    compare: Compare = False,
-    json_output: Json = False,
+    *,
+    run: Run,
 ) -> None:
     """ROUGE, the mean of F over texts (fractions in --json, percent in the table).
 
@@ -182,20 +147,11 @@ def rouge(
         "use_stemmer": stemmer,
         "tokenizer": tokenizer,
     }
-    _score_texts(
-        "rouge",
-        settings,
-        systems,
-        ref,
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
-        compare=compare,
-        json=json_output,
-    )
+    _score_texts("rouge", settings, systems, ref, run)
 
 
 @app.command()
+@takes_run
 def perplexity(
     systems: Annotated[
         list[Path],
@@ -204,17 +160,14 @@ def perplexity(
         ),
     ],
     log: Annotated[bool, typer.Option("--log", help="The numbers are natural logarithms.")] = False,
-    confidence: Confidence = None,
-    resamples: Resamples = 1000,
-    seed: Seed = 0,
-    compare: Compare = False,
-    json_output: Json = False,
+    *,
+    run: Run,
 ) -> None:
     """Perplexity, exp of the mean negative log-probability over all tokens.
 
     Example: evenweave score perplexity --log token_log_probabilities.txt
     """
-    from evenweave.cli.score_table import Run, score_and_show
+    from evenweave.cli.score_table import score_and_show
     from evenweave.metrics.number_files import read_numbers
 
     score_and_show(
@@ -222,14 +175,14 @@ def perplexity(
         {"log": log},
         _named(systems, [read_numbers(path) for path in systems]),
         [None] * len(systems),
-        Run(confidence=confidence, resamples=resamples, seed=seed, compare=compare, json=json_output),
+        run,
     )
 
 
 def _score_texts(
-    name: str, settings: dict[str, Any], systems: list[Path], references: list[Path], **run: Any
+    name: str, settings: dict[str, Any], systems: list[Path], references: list[Path], run: Run
 ) -> None:
-    from evenweave.cli.score_table import Run, score_and_show
+    from evenweave.cli.score_table import score_and_show
     from evenweave.metrics.inputs import read_lines, side_by_side
 
     right = [_some_lines(read_lines(path), path) for path in references]
@@ -237,7 +190,9 @@ def _score_texts(
     for path, other in [*zip(references[1:], right[1:], strict=True), *zip(systems, outputs, strict=True)]:
         _check_lines(path, other, references[0], right[0])
     columns = right[0] if len(right) == 1 else side_by_side(right, "references")
-    score_and_show(name, settings, _named(systems, outputs), [columns] * len(outputs), Run(**run))
+    score_and_show(
+        name, settings, _named(systems, outputs), [columns] * len(outputs), run, nrefs=len(references)
+    )
 
 
 def _some_lines(lines: Any, path: Path) -> Any:

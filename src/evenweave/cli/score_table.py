@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json as json_module
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from evenweave.cli.score_options import Run
 from evenweave.errors import ArgumentError
 from evenweave.metrics.comparison import compare
 from evenweave.metrics.numbers import flatten, is_number
@@ -18,22 +18,23 @@ from evenweave.metrics.registry import load
 _AS_THEY_ARE = {"sacrebleu", "perplexity"}
 
 
-@dataclass(frozen=True)
-class Run:
-    """What to do beside scoring, as the options say."""
-
-    confidence: float | None
-    resamples: int
-    seed: int
-    compare: bool
-    json: bool
-
-
 def score_and_show(
-    name: str, settings: dict[str, Any], systems: dict[str, Any], references: list[Any], run: Run
+    name: str,
+    settings: dict[str, Any],
+    systems: dict[str, Any],
+    references: list[Any],
+    run: Run,
+    *,
+    nrefs: int = 1,
 ) -> None:
-    """Score each system against its column of references, and print what was found."""
+    """Score each system against its column of references, and print what was found.
+
+    `nrefs`, how many references a row has, is part of BLEU's signature, and of the data and not the settings.
+    """
     metric = load(name, **settings)
+    signature = metric.signature
+    if "bleu" in name:
+        signature = signature.replace("|", f"|nrefs:{nrefs}|", 1)
     results = {
         system: metric.compute(
             predictions=predictions,
@@ -44,7 +45,7 @@ def score_and_show(
         )
         for (system, predictions), column in zip(systems.items(), references, strict=True)
     }
-    found: dict[str, Any] = {"metric": name, "signature": metric.signature, "systems": results}
+    found: dict[str, Any] = {"metric": name, "signature": signature, "systems": results}
     if run.compare:
         if any(column is not references[0] and column != references[0] for column in references[1:]):
             raise ArgumentError("--compare: the files have different gold tags; systems need the same rows")

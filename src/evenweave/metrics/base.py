@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -84,7 +83,8 @@ class Statistic(Protocol):
     """What the author of a metric writes; a frozen dataclass whose fields are the metric's settings.
 
     `Metric` has already made `predictions` and `references` one of: list, NumPy array, Ragged, Arrow array
-    or chunked array, of equal length; `references` may be None.
+    or chunked array, of equal length; `references` may be None. A method `read(path)`, if there is one,
+    returns the rows of data of a file given as `pathlib.Path` in their place (default: its lines of text).
     """
 
     @property
@@ -147,15 +147,6 @@ class HasHeadline(Protocol):
     @property
     def headline(self) -> tuple[str, ...]:
         """Keys of the result, most telling first; a nested key as `PER.f1`."""
-        ...
-
-
-@runtime_checkable
-class HasRead(Protocol):
-    """Optional: how a `pathlib.Path` given as predictions or references is read (default: text lines)."""
-
-    def read(self, path: Path) -> Any:
-        """Return the rows of data of a file."""
         ...
 
 

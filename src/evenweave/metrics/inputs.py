@@ -48,7 +48,12 @@ def as_rows(values: Any, *, argument: str, read: Read | None = None) -> Any:
 def check_lengths(predictions: Any, references: Any) -> None:
     """Raise ArgumentError unless there are as many references as predictions, where there are any."""
     if references is not None and len(predictions) != len(references):
-        raise ArgumentError(f"references: {len(references)} rows for {len(predictions)} predictions")
+        hint = ""
+        if isinstance(references, list) and references and all(
+            isinstance(column, list | tuple) and len(column) == len(predictions) for column in references
+        ):
+            hint = "; they are one list a reference, as sacrebleu takes them: give list(zip(*references))"
+        raise ArgumentError(f"references: {len(references)} rows for {len(predictions)} predictions{hint}")
 
 
 def read_lines(path: Path) -> Any:
@@ -118,4 +123,6 @@ def _is_arrow(values: object) -> bool:
 def _to_numpy(values: Any) -> Any:
     if hasattr(values, "detach"):  # a tensor, perhaps with a gradient or on an accelerator
         values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # NumPy has no such type; float32 holds its every value
+            values = values.float()
     return np.asarray(values)

@@ -196,6 +196,17 @@ def test_one_value_is_no_column(wrong):
         load("accuracy").compute(predictions=wrong, references=[1])
 
 
+def test_references_one_list_a_reference_are_told_how_to_be_turned():
+    predictions, first, second = ["a b", "c d", "e f"], ["a b", "c", "e"], ["a", "c d", "e f"]
+    with pytest.raises(ArgumentError, match=r"2 rows for 3 predictions; .* list\(zip\(\*references\)\)"):
+        load("sacrebleu").compute(predictions=predictions, references=[first, second])
+    turned = list(zip(*[first, second], strict=True))
+    assert load("sacrebleu").compute(predictions=predictions, references=turned)["sys_len"] == 6
+    for odd in ([], ["a b"], [first, second[:2]]):
+        with pytest.raises(ArgumentError, match=r"predictions$"):
+            load("sacrebleu").compute(predictions=predictions, references=odd)
+
+
 def test_load_suggests_the_nearest_name():
     with pytest.raises(ArgumentError, match="did you mean 'seqeval'"):
         load("seqevl")

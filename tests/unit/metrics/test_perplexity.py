@@ -166,6 +166,12 @@ def test_tensors_of_any_precision_are_read_block_by_block() -> None:
     assert perplexity(logits, ids)["nll"] == pytest.approx(float(expected.detach()), rel=1e-12)
 
 
+def test_probabilities_in_bfloat16_are_widened() -> None:
+    torch = pytest.importorskip("torch")
+    probabilities = torch.tensor([0.5, 0.125], dtype=torch.bfloat16)
+    assert load("perplexity").compute(predictions=probabilities)["perplexity"] == 4.0
+
+
 def test_score_many_is_score() -> None:
     statistic = Perplexity()
     many = statistic.score_many({"nll": np.array([1.0, 1e9, 0.0]), "tokens": np.array([2.0, 1.0, 0.0])})
