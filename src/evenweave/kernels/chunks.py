@@ -163,8 +163,8 @@ def count_chunks(
                 table, width, columns, last_g, last_p, g, p, open_g, open_p, alike, counts
             )
             last_g, last_p = g, p
-    for first in range(FIRST_TYPE, out.shape[1], PER_TYPE):
-        for row in range(out.shape[0]):
+    for row in range(out.shape[0]):
+        for first in range(FIRST_TYPE, out.shape[1], PER_TYPE):
             out[row, first + GOLD] += out[row, first + BOTH]
             out[row, first + PREDICTED] += out[row, first + BOTH]
     if each:

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from evenweave.errors import ArgumentError
 
 
+_STEP = 16
+
+
 @dataclass(frozen=True)
 class Rows:
     """Statistics of n rows of data; adding rows up is always meaningful.
@@ -62,7 +65,7 @@ class Rows:
     def totals(self) -> dict[str, float]:
         """Return the sum of each column; correctly rounded, so that no order or split changes a bit of it."""
         if self.values.dtype.kind in "iub":
-            return dict(zip(self.names, self.values.sum(axis=0, dtype=np.int64).tolist(), strict=True))
+            return dict(zip(self.names, _column_sums(self.values).tolist(), strict=True))
         return {name: exact_sum(column) for name, column in zip(self.names, self.values.T, strict=True)}
 
 
@@ -73,6 +76,14 @@ def exact_sum(values: NDArray[Any]) -> float:
     except (OverflowError, ValueError):  # an overflow on the way, or inf - inf
         with np.errstate(all="ignore"):
             return float(values.sum())
+
+
+def _column_sums(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return int64 sums of integer columns; sixteen rows a step, as NumPy takes 15 ns for each."""
+    steps, width = len(values) // _STEP, values.shape[1]
+    whole = values[: steps * _STEP].reshape(steps, _STEP * width).sum(axis=0, dtype=np.int64)
+    sums: NDArray[np.int64] = whole.reshape(_STEP, width).sum(axis=0)
+    return sums + values[steps * _STEP :].sum(axis=0, dtype=np.int64)
 
 
 def _nothing(columns: int) -> NDArray[np.int64]:

@@ -218,6 +218,15 @@ def test_load_suggests_the_nearest_name():
         load("zzz")
 
 
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 33, 160])
+@pytest.mark.parametrize("width", [0, 1, 3])
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, bool])
+def test_totals_are_the_sums_of_any_number_of_rows(n, width, kind):
+    values = np.random.default_rng(n).integers(0, 200, (n, 2 * width)).astype(kind)[:, ::2]
+    sums = Rows(tuple("abc"[:width]), values).totals()
+    assert sums == {name: sum(column.tolist()) for name, column in zip("abc", values.T, strict=False)}
+
+
 def test_columns_merge_by_name():
     parts = [Rows(("a", "b"), np.array([[1, 2]])), Rows(("c",), np.array([[0.5]]))]
     whole = Rows.concat(parts)
