@@ -4,7 +4,8 @@ While a row gets no gradient its moments decay by known powers, so what AdamW wo
 steps between is a sum over those steps that depends on the row through sqrt(v) alone:
 
     p <- D p - m sum_j w_j / (sqrt(v) + e_j),
-    w_j = h_j rho^(j - s),  h_j = lr_j sqrt(1 - b2^j) / (1 - b1^j) * (decay after step j),  rho = b1 / sqrt(b2)
+    w_j = h_j rho^(j - s) * (decay after step j),  rho = b1 / sqrt(b2)
+    h_j = lr_j sqrt(1 - b2^j) / (1 - b1^j)
     e_j = eps sqrt(1 - b2^j) / sqrt(b2)^(j - s)
 
 for missed steps j = s + 1 .. t. The e_j lie close to one another, so the sum is taken at their weighted mean
@@ -28,7 +29,7 @@ _SPREAD = 1e-4
 _SMALL = 64.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def group_rows(
     ids: NDArray[np.int64], values: NDArray[np.float32], place: NDArray[np.int32],
     rows: NDArray[np.int64], sums: NDArray[np.float32],
@@ -57,7 +58,7 @@ def group_rows(
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def squared(values: NDArray[np.float32]) -> Any:
     """Return the sum of the squares of `values` `[U, D]`, added up in float64."""
     total: Any = 0.0
@@ -69,7 +70,7 @@ def squared(values: NDArray[np.float32]) -> Any:
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def catch_up(
     rows: NDArray[np.int64], weights: NDArray[np.float32], first: NDArray[np.float32],
     second: NDArray[np.float32], last: NDArray[np.int64], since: int, heights: NDArray[np.float64],
@@ -109,6 +110,7 @@ def catch_up(
             if total > 0:
                 mean /= total
                 spread = max(0.0, spread / total - mean * mean)
+            mean = max(mean, 1e-15)  # nothing over nothing, for rows without a gradient yet, is nothing
         fades, fades2 = np.float32(beta1 ** (now - seen)), np.float32(beta2 ** (now - seen))
         p, m, v = weights[row], first[row], second[row]
         keep, height, middle, wide = np.float32(kept), np.float32(total), np.float32(mean), np.float32(spread)
@@ -128,7 +130,7 @@ def catch_up(
                 v[j] *= fades2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _by_terms(
     p: NDArray[np.float32], m: NDArray[np.float32], v: NDArray[np.float32], seen: int, end: int, since: int,
     now: int, heights: NDArray[np.float64], decays: NDArray[np.float64], beta1: float, beta2: float,
@@ -148,7 +150,7 @@ def _by_terms(
         p[i] = np.float32(kept * p[i] - m[i] * total)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def step_rows(
     rows: NDArray[np.int64], gradients: NDArray[np.float32], weights: NDArray[np.float32],
     first: NDArray[np.float32], second: NDArray[np.float32], last: NDArray[np.int64], step: int,

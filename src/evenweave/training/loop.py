@@ -24,6 +24,7 @@ from evenweave.training.flat_attention import use_layout
 from evenweave.training.forward import Forward
 from evenweave.training.graphs import Graphs
 from evenweave.training.nonfinite import settle, usable
+from evenweave.training.optim import clip_gradients
 from evenweave.training.sharding import plain
 from evenweave.training.state import TrainerControl, TrainerState
 
@@ -147,7 +148,7 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     if args.max_grad_norm and run.graphs:
         run.grad_norm = run.graphs.clip()
     elif args.max_grad_norm:
-        run.grad_norm = plain(nn.utils.clip_grad_norm_(run.wrapped.parameters(), args.max_grad_norm))
+        run.grad_norm = plain(clip_gradients(run.optimizer, run.wrapped, args.max_grad_norm))
     rows = [micro.rows for micro in micro_batches]
     if usable(run, loss, rows):
         run.tell("on_pre_optimizer_step")

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from evenweave.errors import ArgumentError
+from evenweave.training.adamw import RowAdamW
 from evenweave.training.arguments import TrainingArguments
 
 _NOT_DECAYED = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)", re.IGNORECASE)
@@ -31,8 +32,13 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
 
 
-def make_optimizer(model: nn.Module, args: TrainingArguments) -> torch.optim.Optimizer:
+def make_optimizer(
+    model: nn.Module, args: TrainingArguments, *, by_row: bool = False
+) -> torch.optim.Optimizer:
     """Return the optimizer `args.optim` names over the trainable parameters of `model`.
+
+    Args:
+        by_row: "adamw_torch_fused" may update embedding tables row by row (see `RowAdamW`).
 
     Raises:
         ArgumentError: an unknown name, or a model with nothing to train.
@@ -47,6 +53,8 @@ def make_optimizer(model: nn.Module, args: TrainingArguments) -> torch.optim.Opt
         "eps": args.adam_epsilon,
     }
     match args.optim:
+        case "adamw_torch_fused" if by_row:
+            return RowAdamW(groups, model=model, **{**adam, **extra})
         case "adamw_torch" | "adamw_torch_fused" | "adamw_hf":
             fused = args.optim == "adamw_torch_fused"
             return torch.optim.AdamW(groups, **{**adam, "fused": fused, **extra})
@@ -60,6 +68,13 @@ def make_optimizer(model: nn.Module, args: TrainingArguments) -> torch.optim.Opt
             return torch.optim.Adafactor(groups, **{"lr": args.learning_rate, **extra})
         case _:
             raise ArgumentError(f"optim={args.optim!r}: unknown; one of {', '.join(OPTIMIZERS)}")
+
+
+def clip_gradients(optimizer: torch.optim.Optimizer, model: nn.Module, max_norm: float) -> torch.Tensor:
+    """Return the norm of all gradients, 0-d, and see to it that the next step takes `max_norm` at most."""
+    if isinstance(optimizer, RowAdamW):
+        return optimizer.clip(max_norm)
+    return nn.utils.clip_grad_norm_(model.parameters(), max_norm)
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, args: TrainingArguments, max_steps: int) -> LRScheduler:

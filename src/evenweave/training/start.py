@@ -69,10 +69,11 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
     wrapped = ranks.wrap(model)
     feed = make_feed(trainer, data)
     state.max_steps, epochs = run_length(trainer, feed)
+    by_row = ranks.world == 1 and ranks.device.type == "cpu" and not args.torch_compile
     given_optimizer, given_schedule = trainer.optimizers
-    optimizer = given_optimizer or make_optimizer(wrapped, args)
-    schedule = given_schedule or make_schedule(optimizer, args, state.max_steps)
-    trainer.optimizer, trainer.lr_scheduler = optimizer, schedule
+    optimizer = given_optimizer or make_optimizer(wrapped, args, by_row=by_row)
+    trainer.optimizer = optimizer
+    trainer.lr_scheduler = schedule = given_schedule or make_schedule(optimizer, args, state.max_steps)
     state.num_train_epochs, state.train_batch_size = epochs, args.per_device_train_batch_size
     state.logging_steps = interval(args.logging_steps, 500, state.max_steps)
     state.eval_steps = interval(args.eval_steps, args.logging_steps, state.max_steps)

@@ -15,6 +15,7 @@ from torch import nn
 from evenweave.errors import ArgumentError
 from evenweave.metrics.metric import Metric
 from evenweave.training import keeping
+from evenweave.training.adamw import RowAdamW
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import Events
 from evenweave.training.checkpoint import write_aside
@@ -25,9 +26,10 @@ from evenweave.training.forward import Forward, accepted_columns
 from evenweave.training.interrupt import Interrupt
 from evenweave.training.labels import take_label_names
 from evenweave.training.lock import alone_in
-from evenweave.training.loop import train
+from evenweave.training.loop import Run, train
 from evenweave.training.loss import Loss, kind_of
 from evenweave.training.measure import measure
+from evenweave.training.memory import memory_kept
 from evenweave.training.names import NOT_CALLED
 from evenweave.training.outcome import listed, outcome, stopped
 from evenweave.training.padding_free import make_flat
@@ -160,15 +162,13 @@ class Trainer:
             if self.model_init is not None:
                 self.model = call_init(self.model_init)
                 take_label_names(self.model, self.train_dataset)
-            run = start(self, resumed=resumed, interrupted=lambda: interrupt.asked)
-            began, first = time.monotonic(), self.state.global_step
             try:
-                train(run)
-            except BaseException as error:
-                self.tell("on_train_abort")
-                if isinstance(error, KeyboardInterrupt):
-                    log.warning("%s", stopped(run))
-                raise
+                run = start(self, resumed=resumed, interrupted=lambda: interrupt.asked)
+                began, first = time.monotonic(), self.state.global_step
+                self._train(run)
+            finally:
+                if isinstance(self.optimizer, RowAdamW):
+                    self.optimizer.release()
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
             log.info("loading the best model, of %s", self.state.best_model_checkpoint)
             read_weights(self.model, Path(self.state.best_model_checkpoint))
@@ -176,6 +176,16 @@ class Trainer:
         self.log(metrics)
         self.tell("on_train_end")
         return TrainOutput(self.state.global_step, metrics["train_loss"], metrics)
+
+    def _train(self, run: Run) -> None:
+        try:
+            with memory_kept(wanted=self.ranks.device.type == "cpu"):
+                train(run)
+        except BaseException as error:
+            self.tell("on_train_abort")
+            if isinstance(error, KeyboardInterrupt):
+                log.warning("%s", stopped(run))
+            raise
 
     def evaluate(self, eval_dataset: Any = None, *, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Return the loss and the metrics over a data set, each name behind `metric_key_prefix`.
