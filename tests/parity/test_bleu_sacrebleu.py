@@ -12,6 +12,7 @@ import regex
 import sacrebleu
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 
 from evenweave.kernels.tokenize_bytes import tokenize_row
 from evenweave.metrics.bleu import SacreBleu, sentence_bleu
@@ -60,13 +61,18 @@ def corpora(draw: Any, max_references: int = 3) -> tuple[list[str], list[list[st
     return hypotheses, references
 
 
+@njit
+def cut_row(text: Any, start: int, end: int, classes: Any, flags: int, tokens: Any) -> Any:
+    return tokenize_row(text, start, end, classes, flags, tokens)
+
+
 def cut(text: str, name: Any) -> list[str]:
     """The tokens of one text, straight from the kernels."""
     how = tokenizer_named(name)
     raw = np.frombuffer(text.encode(), np.uint8)
     raw, bounds = unescaped(raw, frozen(np.array([0, len(raw)])), how)
     tokens = np.empty((3, len(raw)), np.int64)
-    count = tokenize_row(raw, 0, bounds[1], how.classes, how.flags, tokens)
+    count = cut_row(raw, 0, bounds[1], how.classes, how.flags, tokens)
     return [bytes(raw[a:b]).decode() for _, a, b in tokens[:, :count].T]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evenweave.kernels.compiled import inner, kernel
+from evenweave.kernels.compiled import inner
 from evenweave.kernels.load import BLOCK, letters, load, lowest_bit
 
 OTHER = 0  # part of a word
@@ -34,7 +34,7 @@ _ONE, _THREE, _EIGHT, _HALF, _TOP_BYTE = (np.uint64(n) for n in (1, 3, 8, 32, 56
 _TOP_BIT = np.uint64(1 << 63)
 
 
-@kernel
+@inner
 def decode(text: Any, at: int, end: int) -> Any:
     """Return the code point at `at` and its width in bytes; a cut or stray byte is U+0000, one wide."""
     first = np.int64(text[at])
@@ -65,7 +65,7 @@ def strip_end(text: Any, start: int, end: int, classes: Any) -> int:
     return end
 
 
-@kernel
+@inner
 def key_tokens(text: Any, tokens: Any, count: int) -> None:
     """Write the KEY of the first `count` tokens from their START and END.
 
@@ -94,7 +94,7 @@ def key_tokens(text: Any, tokens: Any, count: int) -> None:
         tokens[KEY, i] = np.int64(key)
 
 
-@kernel
+@inner
 def given_tokens(pieces: Any, first: int, last: int, tokens: Any) -> int:
     """Write START and END of tokens cut already, `pieces[j]` and `pieces[j + 1]`; return how many."""
     for j in range(first, last):
@@ -102,7 +102,7 @@ def given_tokens(pieces: Any, first: int, last: int, tokens: Any) -> int:
     return last - first
 
 
-@kernel
+@inner
 def tokenize_row(text: Any, start: int, end: int, classes: Any, flags: int, tokens: Any) -> int:
     """Write the tokens of `text[start:end]` and return how many there are.
 

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
 
-
 _STEP = 16
 
 
@@ -83,7 +82,8 @@ def _column_sums(values: NDArray[Any]) -> NDArray[np.int64]:
     steps, width = len(values) // _STEP, values.shape[1]
     whole = values[: steps * _STEP].reshape(steps, _STEP * width).sum(axis=0, dtype=np.int64)
     sums: NDArray[np.int64] = whole.reshape(_STEP, width).sum(axis=0)
-    return sums + values[steps * _STEP :].sum(axis=0, dtype=np.int64)
+    sums += values[steps * _STEP :].sum(axis=0, dtype=np.int64)
+    return sums
 
 
 def _nothing(columns: int) -> NDArray[np.int64]:

@@ -49,8 +49,12 @@ def check_lengths(predictions: Any, references: Any) -> None:
     """Raise ArgumentError unless there are as many references as predictions, where there are any."""
     if references is not None and len(predictions) != len(references):
         hint = ""
-        if isinstance(references, list) and references and all(
-            isinstance(column, list | tuple) and len(column) == len(predictions) for column in references
+        if (
+            isinstance(references, list)
+            and references
+            and all(
+                isinstance(column, list | tuple) and len(column) == len(predictions) for column in references
+            )
         ):
             hint = "; they are one list a reference, as sacrebleu takes them: give list(zip(*references))"
         raise ArgumentError(f"references: {len(references)} rows for {len(predictions)} predictions{hint}")

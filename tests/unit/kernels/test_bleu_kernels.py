@@ -59,6 +59,16 @@ token = st.one_of(
 row = st.lists(token, max_size=90)
 
 
+@njit
+def keyed(text: Any, pieces: Any, table: Any) -> None:
+    key_tokens(text, table, given_tokens(pieces, 0, len(pieces) - 1, table))
+
+
+@njit
+def decoded(text: Any, at: int, end: int) -> Any:
+    return decode(text, at, end)
+
+
 @given(st.lists(st.tuples(row, st.lists(row, min_size=1, max_size=3)), max_size=4), st.integers(1, 6))
 def test_counts_of_given_tokens(pairs: Any, order: int) -> None:
     hyp, hyp_bounds, hyp_pieces = packed([hypothesis for hypothesis, _ in pairs])
@@ -85,7 +95,7 @@ def test_counts_of_given_tokens(pairs: Any, order: int) -> None:
 def test_keys_of_short_tokens_are_exact_and_of_long_ones_below_zero(tokens: list[bytes]) -> None:
     text, _, pieces = packed([tokens])
     table = np.empty((3, len(tokens)), dtype=np.int64)
-    key_tokens(text, table, given_tokens(pieces, 0, len(tokens), table))
+    keyed(text, pieces, table)
     keys = table[KEY].tolist()
     for one, key in zip(tokens, keys, strict=True):
         assert (key < 0) == (len(one) > EXACT)
@@ -131,7 +141,7 @@ def test_decode_reads_utf8(text: str) -> None:
     raw = frozen(list(text.encode()), np.uint8)
     at, points = 0, []
     while at < len(raw):
-        point, width = decode(raw, at, len(raw))
+        point, width = decoded(raw, at, len(raw))
         points.append(chr(point))
         at += width
     assert "".join(points) == text
@@ -142,7 +152,7 @@ def test_decode_of_bytes_that_are_no_utf8_stays_inside(raw: bytes) -> None:
     data = frozen(list(raw), np.uint8)
     at = 0
     while at < len(data):
-        point, width = decode(data, at, len(data))
+        point, width = decoded(data, at, len(data))
         assert 0 <= point < 0x110000
         at += width
     assert at == len(data)
