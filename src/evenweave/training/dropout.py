@@ -1,8 +1,8 @@
 """Dropout off the slow path: the same distribution from a counter instead of one serial generator.
 
 torch draws CPU dropout masks element by element from one Mersenne twister, at about 5 ns each. Here one
-draw of torch's generator makes a key (so seeds and resumes work as ever), and a counter-based kernel makes
-the mask from it at a fraction of a nanosecond each. The probability is rounded to a multiple of 2**-16.
+draw of torch's generator makes a key (so seeds and resumes work as ever), and a counter-based kernel drops
+by it in one pass at a fraction of a nanosecond each. The probability is rounded to a multiple of 2**-16.
 """
 
 from __future__ import annotations
@@ -12,31 +12,44 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from evenweave.kernels.dropout import fill_kept
+from evenweave.kernels.dropout import drop_half, drop_single
 
 
-def kept_mask(shape: torch.Size, p: float) -> Tensor:
-    """Return a bool tensor on the CPU, false with probability `p`; draws once from torch's generator."""
-    key = np.uint64(torch.empty((), dtype=torch.int64).random_().item())
-    kept = torch.empty(shape, dtype=torch.bool)
-    fill_kept(key, np.uint64(round(p * 65536)), kept.view(torch.uint8).numpy().reshape(-1))
-    return kept
+def new_key() -> np.uint64:
+    """Draw a key, once from torch's generator."""
+    return np.uint64(torch.empty((), dtype=torch.int64).random_().item())
+
+
+def dropped(x: Tensor, p: float, key: np.uint64, *, out: Tensor | None = None) -> Tensor:
+    """Return `x`, contiguous on the CPU, with a share `p` of its elements at 0 and the rest over 1 - p.
+
+    Args:
+        x: float32 or bfloat16.
+        key: equal keys drop equal places.
+        out: where to write; `x` itself will do.
+    """
+    out = torch.empty_like(x) if out is None else out
+    threshold, scale = np.uint16(round(p * 65536)), np.float32(1 / (1 - p))
+    if x.dtype == torch.float32:
+        drop_single(key, threshold, scale, x.numpy().reshape(-1), out.numpy().reshape(-1))
+    else:
+        views = (part.view(torch.uint16).numpy().reshape(-1) for part in (x, out))
+        drop_half(key, threshold, scale, *views)
+    return out
 
 
 class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
-        kept = kept_mask(x.shape, p)
-        ctx.scale = 1 / (1 - p)
-        ctx.save_for_backward(kept)
-        out: Tensor = torch.ops.aten.native_dropout_backward(x, kept, ctx.scale)
-        return out
+        ctx.key, ctx.p = new_key(), p
+        return dropped(x.detach().contiguous(), p, ctx.key)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        (kept,) = ctx.saved_tensors
-        return torch.ops.aten.native_dropout_backward(grad, kept, ctx.scale), None
+        return dropped(grad.contiguous(), ctx.p, ctx.key), None
 
 
 class FastDropout(nn.Dropout):
@@ -45,7 +58,12 @@ class FastDropout(nn.Dropout):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, input: Tensor) -> Tensor:
         """Drop elements in training; elsewhere, and on other devices, what nn.Dropout does."""
-        if not self.training or not 0.0 < self.p < 1.0 or input.device.type != "cpu":
+        if (
+            not self.training
+            or not 0.0 < self.p < 1 - 2**-16
+            or input.device.type != "cpu"
+            or input.dtype not in (torch.float32, torch.bfloat16)
+        ):
             return super().forward(input)
         out: Tensor = _Dropout.apply(input, self.p)  # type: ignore[no-untyped-call]
         return out

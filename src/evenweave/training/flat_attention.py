@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from evenweave.errors import ArgumentError
-from evenweave.training.dropout import kept_mask
+from evenweave.kernels import sequences
+from evenweave.training.dropout import dropped, new_key
 from evenweave.training.flat_layout import HIDDEN, Bucket, Layout
 
 NAME = "evenweave_flat"
@@ -127,75 +130,75 @@ class _FlatAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
         out = torch.empty(q.shape, dtype=q.dtype)
+        out[how.layout.tokens :] = 0
         saved: list[Any] = []
         with torch.autocast("cpu", enabled=False):  # it would round the products to bfloat16
-            for bucket in how.layout.buckets:
+            for place, bucket in enumerate(how.layout.buckets):
                 parts = [_gather(x, bucket) for x in (q, k, v)]
-                mask = _mask_of(bucket, q.shape[1], how)
+                mask = _mask_of(place, q.shape[1], how)
                 if mask is None:
                     scores = torch.bmm(parts[0], parts[1].transpose(1, 2)).mul_(how.scale)
                 else:
                     scores = torch.baddbmm(mask, parts[0], parts[1].transpose(1, 2), alpha=how.scale)
                 probabilities = torch.softmax(scores, dim=-1)
-                kept = kept_mask(probabilities.shape, how.dropout) if how.dropout else None
-                _scatter(torch.bmm(_dropped(probabilities, kept, how), parts[2]), bucket, out)
-                saved.append((*parts, probabilities, kept))
+                key = new_key() if how.dropout else None
+                # The scores are done with; their memory takes what is left of the probabilities.
+                used = probabilities if key is None else dropped(probabilities, how.dropout, key, out=scores)
+                _scatter(torch.bmm(used, parts[2]), bucket, out)
+                saved.append((*parts, probabilities, key))
         ctx.saved, ctx.how = saved, how
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         how: How = ctx.how
         grads = [torch.empty(grad.shape, dtype=grad.dtype) for _ in range(3)]
-        for bucket, (q, k, v, probabilities, kept) in zip(how.layout.buckets, ctx.saved, strict=True):
-            g = _gather(grad, bucket, clean=True)
-            _scatter(torch.bmm(_dropped(probabilities, kept, how).transpose(1, 2), g), bucket, grads[2])
-            of_used = _dropped(torch.bmm(g, v.transpose(1, 2)), kept, how)
-            of_scores = torch._softmax_backward_data(of_used, probabilities, -1, torch.float32).mul_(
-                how.scale
-            )
+        for made in grads:
+            made[how.layout.tokens :] = 0
+        for bucket, (q, k, v, probabilities, key) in zip(how.layout.buckets, ctx.saved, strict=True):
+            g = _gather(grad, bucket)
+            used = probabilities if key is None else dropped(probabilities, how.dropout, key)
+            _scatter(torch.bmm(used.transpose(1, 2), g), bucket, grads[2])
+            of_scores = torch.bmm(g, v.transpose(1, 2))
+            if key is not None:
+                dropped(of_scores, how.dropout, key, out=of_scores)
+            g_rows, p_rows = (x.numpy().reshape(-1, bucket.longest) for x in (of_scores, probabilities))
+            sequences.softmax_backward(g_rows, p_rows, np.float32(how.scale))
             _scatter(torch.bmm(of_scores, k), bucket, grads[0])
             _scatter(torch.bmm(of_scores.transpose(1, 2), q), bucket, grads[1])
         return *grads, None
 
 
-def _dropped(values: Tensor, kept: Tensor | None, how: How) -> Tensor:
-    """Return the values with what was dropped at 0 and the rest scaled up."""
-    if kept is None:
-        return values
-    out: Tensor = torch.ops.aten.native_dropout_backward(values, kept, 1 / (1 - how.dropout))
-    return out
-
-
-def _gather(x: Tensor, bucket: Bucket, *, clean: bool = False) -> Tensor:
-    """Return the bucket's tokens of `[N, H, D]` as float32 `[count * H, L, D]`.
-
-    Cells without a token hold some token's values, which the mask keeps out; `clean` makes them zero.
-    """
-    heads, width = x.shape[1], x.shape[2]
-    part = x[bucket.start : bucket.stop]
-    if bucket.index is not None:
-        part = part.index_select(0, bucket.index)
-    cells = part.view(bucket.count, bucket.longest, heads, width).transpose(1, 2).float()
-    if clean and bucket.mask is not None:
-        cells = cells.masked_fill((bucket.mask != 0)[..., None], 0.0)
-    return cells.reshape(bucket.count * heads, bucket.longest, width)
+def _gather(x: Tensor, bucket: Bucket) -> Tensor:
+    """Return the bucket's tokens of `[N, H, D]` as float32 `[C * H, L, D]`, zero where there is none."""
+    x = x.detach().contiguous()
+    made = torch.empty(bucket.count, x.shape[1], bucket.longest, x.shape[2])
+    if x.dtype == torch.bfloat16:
+        bits = made.view(torch.uint32).numpy()
+        sequences.gather_half(x.view(torch.uint16).numpy(), bucket.bounds, bits)
+    else:
+        sequences.gather_single(x.float().numpy(), bucket.bounds, made.numpy())
+    return made.view(-1, bucket.longest, x.shape[2])
 
 
 def _scatter(cells: Tensor, bucket: Bucket, out: Tensor) -> None:
-    """Write `[count * H, L, D]` back to the bucket's tokens of `[N, H, D]`."""
-    heads, width = out.shape[1], out.shape[2]
-    rows = cells.view(bucket.count, heads, bucket.longest, width).transpose(1, 2)
-    if bucket.cells is None:
-        out[bucket.start : bucket.stop].view(bucket.count, bucket.longest, heads, width).copy_(rows)
+    """Write `[C * H, L, D]` back to the bucket's tokens of `out` `[N, H, D]`."""
+    cells = cells.view(bucket.count, -1, bucket.longest, cells.shape[-1])
+    if out.dtype == torch.bfloat16:
+        bits = cells.view(torch.uint32).numpy()
+        sequences.scatter_half(bits, bucket.bounds, out.view(torch.uint16).numpy())
     else:
-        flat = rows.reshape(bucket.count * bucket.longest, heads, width)
-        out[bucket.start : bucket.stop] = flat.index_select(0, bucket.cells)
+        sequences.scatter_single(cells.numpy(), bucket.bounds, out.numpy())
 
 
-def _mask_of(bucket: Bucket, heads: int, how: How) -> Tensor | None:
-    """Return what is added to the scores `[count * H, L, L]`, or None where every token sees every other."""
-    mask = bucket.mask
+def _mask_of(place: int, heads: int, how: How) -> Tensor | None:
+    """Return what is added to the scores `[C * H, L or 1, L]`, or None where every token sees every other."""
+    key = place, heads, how.causal, how.window
+    if key in how.layout.masks:
+        return how.layout.masks[key]
+    bucket = how.layout.buckets[place]
+    mask = bucket.mask()
     if how.causal or how.window is not None:
         at = torch.arange(bucket.longest)
         apart = at[None, :] - at[:, None]
@@ -206,7 +209,8 @@ def _mask_of(bucket: Bucket, heads: int, how: How) -> Tensor | None:
             hidden |= apart.abs() >= how.window
         pattern = torch.zeros(apart.shape).masked_fill_(hidden, HIDDEN)
         mask = pattern[None] if mask is None else mask + pattern
-    if mask is None:
-        return None
-    wide = mask.expand(bucket.count, bucket.longest if mask.shape[1] > 1 else 1, bucket.longest)
-    return wide[:, None].expand(-1, heads, -1, -1).reshape(bucket.count * heads, -1, bucket.longest)
+    if mask is not None:
+        wide = mask.expand(bucket.count, mask.shape[1], bucket.longest)
+        mask = wide[:, None].expand(-1, heads, -1, -1).reshape(bucket.count * heads, -1, bucket.longest)
+    how.layout.masks[key] = mask
+    return mask

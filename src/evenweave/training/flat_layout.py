@@ -7,7 +7,7 @@ of a bucket.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# One more bucket costs about as much as this many multiplications of scores with values that are padding.
-_BUCKET_COST = 200_000
+from evenweave.training.loss import IGNORED
+
+# One more bucket costs about as much as this many multiplications of scores with values that are padding:
+# some forty small operations forward and backward, half a millisecond in all.
+_BUCKET_COST = 1_000_000
+
+_FIRST_RUNG = 64
 
 # Added to scores that must not count. Finite: a padding cell that sees nothing still has a softmax.
 HIDDEN = -1e30
@@ -38,20 +43,26 @@ class Bucket:
     """Sequences that share one attention call.
 
     Attributes:
-        start, stop: their tokens in the flat row.
-        count, longest: how many sequences, and the rectangle's width L.
-        index: int64 `[count * L]`, the token of each cell, or None where all are of length L.
-        cells: int64 `[stop - start]`, the cell of each token, or None.
-        mask: float32 `[count, 1, L]`, HIDDEN where there is no token, or None.
+        bounds: int64 `[C + 1]`, where each begins in the flat row, and where the last one ends.
+        longest: the rectangle's width L.
+        even: whether all are of that length.
     """
 
-    start: int
-    stop: int
-    count: int
+    bounds: NDArray[np.int64]
     longest: int
-    index: Tensor | None
-    cells: Tensor | None
-    mask: Tensor | None
+    even: bool
+
+    @property
+    def count(self) -> int:
+        """Sequences in the bucket."""
+        return len(self.bounds) - 1
+
+    def mask(self) -> Tensor | None:
+        """Return float32 `[C, 1, L]`, HIDDEN where there is no token; None where there is one everywhere."""
+        if self.even:
+            return None
+        real = np.arange(self.longest) < np.diff(self.bounds)[:, None]
+        return torch.from_numpy(np.where(real, np.float32(0), np.float32(HIDDEN))[:, None, :])
 
 
 @dataclass(frozen=True)
@@ -63,26 +74,36 @@ class Layout:
         order: int64 `[B]`, the place each had in the padded batch.
         bounds: int32 tensor `[B + 1]` on the device.
         buckets: for attention on the CPU; sequences of about one length.
+        width: length of the flat row; tokens beyond the sequences are in none.
+        masks: what attention adds to the scores of each bucket, kept for the layers that follow.
     """
 
     lengths: NDArray[np.int64]
     order: NDArray[np.int64]
     bounds: Tensor
     buckets: tuple[Bucket, ...]
+    width: int
+    masks: dict[Any, Tensor | None] = field(default_factory=dict)
 
     @property
     def longest(self) -> int:
         """Tokens of the longest sequence."""
         return int(self.lengths[0]) if len(self.lengths) else 0
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of all sequences."""
+        return int(self.lengths.sum())
+
     def split(self, values: NDArray[Any]) -> list[NDArray[Any]]:
         """Return one array a sequence, in the padded batch's order.
 
         Args:
-            values: `[1, N, ...]`, one for each token, or `[B, ...]`, one for each sequence.
+            values: `[1, width, ...]`, one for each token, or `[B, ...]`, one for each sequence.
         """
-        per_token = values.ndim > 1 and len(values) == 1 and values.shape[1] == self.lengths.sum()
-        parts = np.split(values[0], np.cumsum(self.lengths)[:-1]) if per_token else list(values)
+        tokens = self.tokens
+        per_token = values.ndim > 1 and len(values) == 1 and values.shape[1] == self.width
+        parts = np.split(values[0, :tokens], np.cumsum(self.lengths)[:-1]) if per_token else list(values)
         made: list[NDArray[Any]] = [values[:0]] * len(parts)
         for place, part in zip(self.order, parts, strict=True):
             made[place] = part
@@ -90,7 +111,12 @@ class Layout:
 
 
 def flatten(
-    batch: dict[str, Any], *, position_start: int, device: torch.device, buckets: bool = True
+    batch: dict[str, Any],
+    *,
+    position_start: int,
+    device: torch.device,
+    buckets: bool = True,
+    rungs: int = 0,
 ) -> tuple[dict[str, Any], Layout] | None:
     """Return the batch as one row of its real tokens, and its layout; None where it cannot be one.
 
@@ -101,6 +127,8 @@ def flatten(
         batch: padded, on the CPU, with an `attention_mask` `[B, T]` of 0 and 1.
         position_start: position of each sequence's first token.
         buckets: make those of the layout, which attention on the CPU needs.
+        rungs: round N up to one of so many lengths an octave, with tokens that are in no sequence and whose
+            labels are ignored; 0 for the real tokens alone.
     """
     mask = batch.get("attention_mask")
     if not isinstance(mask, Tensor) or mask.ndim != 2:
@@ -116,7 +144,12 @@ def flatten(
     # Cells of the padded batch in the flat row's order.
     cells = np.flatnonzero(keep[order])
     rows, columns = np.divmod(cells, mask.shape[1])
-    source = torch.from_numpy(order[rows] * mask.shape[1] + columns)
+    tokens = len(cells)
+    width = rung_of(tokens, per_octave=rungs) if rungs else tokens
+    # What fills the row up repeats the first cell, and is overwritten where that would matter.
+    picked = np.zeros(width, np.int64)
+    picked[:tokens] = order[rows] * mask.shape[1] + columns
+    source = torch.from_numpy(picked)
     places = torch.from_numpy(order)
     flat: dict[str, Any] = {}
     for name, value in batch.items():
@@ -124,16 +157,32 @@ def flatten(
             continue
         if isinstance(value, Tensor) and value.shape[:2] == mask.shape:
             kept = value.reshape(-1, *value.shape[2:]).index_select(0, source)[None]
+            if name == "labels" and width > tokens:
+                kept[:, tokens:] = IGNORED
             flat[name] = kept.to(device, non_blocking=True)
         elif isinstance(value, Tensor) and value.ndim and len(value) == len(mask):
             flat[name] = value.index_select(0, places).to(device, non_blocking=True)
         else:
             flat[name] = value
-    positions = np.arange(int(bounds[-1])) - np.repeat(bounds[:-1], lengths) + position_start
+    positions = np.full(width, position_start)
+    positions[:tokens] += np.arange(tokens) - np.repeat(bounds[:-1], lengths)
     flat["position_ids"] = torch.from_numpy(positions)[None].to(device, non_blocking=True)
     made = tuple(make_buckets(lengths, bounds)) if buckets and device.type == "cpu" else ()
     starts = torch.from_numpy(bounds.astype(np.int32)).to(device, non_blocking=True)
-    return flat, Layout(lengths, order, starts, made)
+    return flat, Layout(lengths, order, starts, made, width)
+
+
+def rung_of(tokens: int, *, per_octave: int) -> int:
+    """Return the least length of a ladder that is not below `tokens`: powers of two from 64, and even steps.
+
+    Libraries make code for each shape of a matrix product when they first meet it, which takes as long as
+    dozens of products; a ladder has few shapes.
+    """
+    top = _FIRST_RUNG
+    while top < tokens:
+        top *= 2
+    step = max(1, top // 2 // per_octave)
+    return top if top == _FIRST_RUNG else -(-tokens // step) * step
 
 
 def make_buckets(lengths: NDArray[np.int64], bounds: NDArray[np.int64]) -> Iterator[Bucket]:
@@ -151,15 +200,4 @@ def make_buckets(lengths: NDArray[np.int64], bounds: NDArray[np.int64]) -> Itera
 
 
 def _bucket(lengths: NDArray[np.int64], bounds: NDArray[np.int64], first: int, last: int) -> Bucket:
-    start, stop = int(bounds[first]), int(bounds[last])
-    count, longest = last - first, int(lengths[first])
-    if lengths[last - 1] == longest:
-        return Bucket(start, stop, count, longest, None, None, None)
-    real = np.arange(longest) < lengths[first:last, None]
-    cells = np.flatnonzero(real)
-    index = np.zeros(count * longest, np.int64)
-    index[cells] = np.arange(stop - start)
-    mask = np.where(real, np.float32(0), np.float32(HIDDEN))[:, None, :]
-    return Bucket(
-        start, stop, count, longest, torch.from_numpy(index), torch.from_numpy(cells), torch.from_numpy(mask)
-    )
+    return Bucket(bounds[first : last + 1], int(lengths[first]), bool(lengths[first] == lengths[last - 1]))

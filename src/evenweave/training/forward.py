@@ -15,6 +15,8 @@ from evenweave.training.flat_attention import use_layout
 from evenweave.training.flat_layout import FlatModel, Layout, flatten
 from evenweave.training.loss import IGNORED, Loss
 
+# Shapes of flat batches an octave: one in sixteen tokens is not real, on average.
+_RUNGS = 8
 # Columns collators rename to "labels", and the labels of extractive question answering.
 LABEL_NAMES = ("labels", "label", "label_ids", "start_positions", "end_positions")
 
@@ -84,7 +86,13 @@ class Forward:
     def _inputs(self, batch: dict[str, Any]) -> tuple[dict[str, Any], Tensor | None, Layout | None]:
         """Return the model's inputs on the device, the labels apart, and the layout of a flat batch."""
         if self.flat is not None:
-            made = flatten(batch, position_start=self.flat.position_start, device=self.device)
+            # Only the library of half precision on the CPU makes code for each shape.
+            made = flatten(
+                batch,
+                position_start=self.flat.position_start,
+                device=self.device,
+                rungs=_RUNGS if self.dtype is not None and self.device.type == "cpu" else 0,
+            )
             if made is not None:
                 inputs, layout = made
                 labels: Tensor | None = inputs.pop("labels", None)

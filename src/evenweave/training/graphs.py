@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.flat_attention import use_layout
-from evenweave.training.flat_layout import Layout, flatten
+from evenweave.training.flat_layout import Layout, flatten, rung_of
 from evenweave.training.forward import Forward
 from evenweave.training.loss import IGNORED
 
@@ -33,8 +33,8 @@ log = logging.getLogger("evenweave")
 
 # Runs before a capture, which must find every library set up; they add zeros to the gradients.
 _WARM_UP = 2
-# Rungs are two to an octave.
-_FIRST_RUNG = 64
+# Shapes an octave; each takes the time of a few steps to capture.
+_RUNGS = 2
 # Room for sequences grows in these steps.
 _SEQUENCES = 16
 
@@ -128,7 +128,11 @@ class Graphs:
         if len(names) < len(inputs) or any(inputs[name].shape != (1, tokens) for name in names):
             return None
         self.hold_gradients()
-        key = names, rung_of(tokens), -(-(len(layout.lengths) + 1) // _SEQUENCES) * _SEQUENCES
+        key = (
+            names,
+            rung_of(tokens, per_octave=_RUNGS),
+            -(-(len(layout.lengths) + 1) // _SEQUENCES) * _SEQUENCES,
+        )
         host, bounds = self._filled(key, inputs, layout)
         rung = self.rungs.get(key)
         if rung is None:
@@ -209,7 +213,7 @@ class Graphs:
         inputs = {name: block[row][None] for row, name in enumerate(names)}
         labels = inputs.pop("labels")
         # No sequence is longer than the row; what is beyond a sequence's end costs an empty block.
-        layout = Layout(np.array([width]), np.arange(1), starts, ())
+        layout = Layout(np.array([width]), np.arange(1), starts, (), width)
 
         def work() -> Tensor:
             use_layout(layout)
@@ -243,12 +247,3 @@ class Graphs:
         # Other threads, such as the one that pins memory, may call the driver meanwhile.
         with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
             yield
-
-
-def rung_of(tokens: int) -> int:
-    """Return the least of 64, 96, 128, 192, 256, ... that is not below `tokens`."""
-    rung = _FIRST_RUNG
-    while rung < tokens:
-        rung *= 2
-    middle = rung * 3 // 4
-    return middle if tokens <= middle and rung > _FIRST_RUNG else rung

@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from evenweave.kernels.dropout import fill_kept
 from evenweave.rng import mix
-from evenweave.training.dropout import FastDropout, kept_mask, use_fast_dropout
+from evenweave.training.dropout import FastDropout, dropped, new_key, use_fast_dropout
+
+
+def kept_mask(shape: tuple[int, ...], p: float) -> torch.Tensor:
+    return dropped(torch.ones(shape), p, new_key()) != 0
 
 
 def oracle(key: int, threshold: int, size: int) -> list[int]:
@@ -22,24 +25,36 @@ def oracle(key: int, threshold: int, size: int) -> list[int]:
     return kept
 
 
-@pytest.mark.parametrize("size", [0, 1, 3, 4, 7, 64, 1001])
-def test_kernel_is_its_oracle(size: int) -> None:
-    kept = np.full(size, 9, np.uint8)
-    fill_kept(np.uint64(12345), np.uint64(20000), kept)
-    assert kept.tolist() == oracle(12345, 20000, size)
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 7, 64, 1001, 1024, 1025, 5000])
+def test_both_kernels_are_their_oracle(size: int) -> None:
+    p = 20000 / 65536
+    x = torch.randn(size)
+    kept = torch.tensor(oracle(12345, 20000, size))
+    out = dropped(x, p, np.uint64(12345))
+    torch.testing.assert_close(out, x * kept / (1 - p), rtol=1e-6, atol=0)
+    half = x.bfloat16()
+    expected = (half.float() * kept * np.float32(1 / (1 - p))).bfloat16()
+    assert torch.equal(dropped(half, p, np.uint64(12345)), expected)
+    assert torch.equal(dropped(x, p, np.uint64(12345), out=x), out)
+
+
+def test_bfloat16_keeps_infinities_and_what_is_no_number() -> None:
+    x = torch.tensor([float("inf"), -float("inf"), float("nan"), 3.3e38, 1e-40, -0.0]).bfloat16()
+    out = dropped(x, 2**-16, np.uint64(1))
+    torch.testing.assert_close(out, (x.float() / (1 - 2**-16)).bfloat16(), equal_nan=True, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_as_many_are_dropped_as_asked(p: float) -> None:
     torch.manual_seed(0)
     size = 400_000
-    dropped = 1 - kept_mask(torch.Size((size,)), p).float().mean().item()
+    dropped = 1 - kept_mask((size,), p).float().mean().item()
     assert dropped == pytest.approx(p, abs=5 * (p * (1 - p) / size) ** 0.5)
 
 
 def test_neighbours_rows_and_calls_are_independent() -> None:
     torch.manual_seed(0)
-    first, second = (kept_mask(torch.Size((512, 384)), 0.3).double() - 0.7 for _ in range(2))
+    first, second = (kept_mask((512, 384), 0.3).double() - 0.7 for _ in range(2))
     scale = 0.21 * (512 * 384) ** 0.5
     for product in (first[:, 1:] * first[:, :-1], first[1:] * first[:-1], first * second):
         assert abs(product.sum().item()) / scale < 5 * 0.21 * (512 * 384) ** 0.5 / scale

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from evenweave import Columns, DataCollatorForTokenClassification, Ragged, Trainer, TrainingArguments
-from evenweave.training.graphs import rung_of
+from evenweave.training.flat_layout import rung_of
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
@@ -60,7 +60,8 @@ def losses(trainer: Trainer) -> list[float]:
 
 @pytest.mark.parametrize("tokens", [1, 63, 64, 65, 96, 97, 128, 129, 1000, 1536, 1537])
 def test_rungs_are_close_above(tokens: int) -> None:
-    assert tokens <= rung_of(tokens) <= max(64, 1.5 * tokens)
+    assert tokens <= rung_of(tokens, per_octave=2) <= max(64, 1.5 * tokens)
+    assert tokens <= rung_of(tokens, per_octave=8) <= max(64, 1.125 * tokens)
 
 
 def test_without_a_gpu_there_are_none_and_nothing_is_said(
