@@ -63,7 +63,6 @@ def drop_half(
         for j in range(len(source)):
             # To the nearest, ties to even; not-a-number stays one.
             bits = wide[j]
-            up = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
-            target[j] = np.uint16(up)
-            if (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
-                target[j] = np.uint16((bits >> np.uint32(16)) | np.uint32(0x40))
+            up = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+            nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
+            target[j] = np.uint16(((bits | np.uint32(0x400000)) if nan else up) >> np.uint32(16))

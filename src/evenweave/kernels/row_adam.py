@@ -24,7 +24,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 # Relative spread (squared) of the e_j from which on small elements are taken term by term.
-_SPREAD = 1e-4
+_SPREAD = 1e-2
 # An element is small where sqrt(v) is below so many e_j.
 _SMALL = 64.0
 
@@ -74,7 +74,7 @@ def squared(values: NDArray[np.float32]) -> Any:
 def catch_up(
     rows: NDArray[np.int64], weights: NDArray[np.float32], first: NDArray[np.float32],
     second: NDArray[np.float32], last: NDArray[np.int64], since: int, heights: NDArray[np.float64],
-    decays: NDArray[np.float64], beta1: float, beta2: float, eps: float, terms: int,
+    tails: NDArray[np.float64], decays: NDArray[np.float64], beta1: float, beta2: float, terms: int,
 ) -> None:  # fmt: skip
     """Do to `rows` of `weights` `[V, D]` what AdamW would have done since each was last up to date.
 
@@ -83,14 +83,16 @@ def catch_up(
         first, second: the moments, like `weights`.
         last: int64 `[V]`, the step each row is at; set to the present one.
         since: the step before the first one remembered.
-        heights: h_j of steps since + 1 .. now, without the decay; entry 0 is not used.
+        heights: h_j of steps since + 1 .. now; entry 0 is not used.
+        tails: eps sqrt(1 - b2^j) of the same steps.
         decays: product of (1 - lr_j weight_decay) over steps since + 1 .. j; entry 0 is 1.
         terms: from so many missed steps on the rest adds nothing in float32.
     """
     now = since + len(heights) - 1
     rho, root = beta1 / np.sqrt(beta2), np.sqrt(beta2)
     known = -1  # rows last seen at one step share their sums
-    total, mean, spread, end, kept = 0.0, 0.0, 0.0, 0, 1.0
+    total, mean, spread, missed, kept = 0.0, 0.0, 0.0, 0, 1.0
+    w, e = np.empty(terms), np.empty(terms)
     for i in range(len(rows)):
         row = rows[i]
         seen = last[row]
@@ -98,15 +100,19 @@ def catch_up(
             continue
         last[row] = now
         if seen != known:
-            known, end = seen, min(now, seen + terms)
+            known, missed = seen, min(now - seen, terms)
             kept = decays[now - since] / decays[seen - since]
             total, mean, spread = 0.0, 0.0, 0.0
-            for j in range(seen + 1, end + 1):
-                w = heights[j - since] * rho ** (j - seen) * (decays[now - since] / decays[j - since])
-                e = eps * np.sqrt(1 - beta2**j) / root ** (j - seen)
-                total += w
-                mean += w * e
-                spread += w * e * e
+            power, fall = 1.0, 1.0
+            for k in range(missed):
+                j = seen + 1 - since + k
+                power *= rho
+                fall *= root
+                w[k] = heights[j] * power * (decays[now - since] / decays[j])
+                e[k] = tails[j] / fall
+                total += w[k]
+                mean += w[k] * e[k]
+                spread += w[k] * e[k] * e[k]
             if total > 0:
                 mean /= total
                 spread = max(0.0, spread / total - mean * mean)
@@ -115,7 +121,7 @@ def catch_up(
         p, m, v = weights[row], first[row], second[row]
         keep, height, middle, wide = np.float32(kept), np.float32(total), np.float32(mean), np.float32(spread)
         if spread > _SPREAD * mean * mean:
-            _by_terms(p, m, v, seen, end, since, now, heights, decays, beta1, beta2, eps, mean, kept)
+            _by_terms(p, m, v, w[:missed], e[:missed], mean, kept)
             for j in range(len(p)):
                 over = np.sqrt(v[j]) + middle
                 if over > np.float32(_SMALL) * middle:
@@ -132,21 +138,18 @@ def catch_up(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _by_terms(
-    p: NDArray[np.float32], m: NDArray[np.float32], v: NDArray[np.float32], seen: int, end: int, since: int,
-    now: int, heights: NDArray[np.float64], decays: NDArray[np.float64], beta1: float, beta2: float,
-    eps: float, mean: float, kept: float,
+    p: NDArray[np.float32], m: NDArray[np.float32], v: NDArray[np.float32], w: NDArray[np.float64],
+    e: NDArray[np.float64], mean: float, kept: float,
 ) -> None:  # fmt: skip
     """Update the small elements of one row step by step."""
-    rho, root = beta1 / np.sqrt(beta2), np.sqrt(beta2)
     for i in range(len(p)):
         x = np.sqrt(v[i])
         if x + np.float32(mean) > np.float32(_SMALL) * np.float32(mean):
             continue
         total = 0.0
         if m[i] != 0:
-            for j in range(seen + 1, end + 1):
-                w = heights[j - since] * rho ** (j - seen) * (decays[now - since] / decays[j - since])
-                total += w / (np.float64(x) + eps * np.sqrt(1 - beta2**j) / root ** (j - seen))
+            for k in range(len(w)):
+                total += w[k] / (np.float64(x) + e[k])
         p[i] = np.float32(kept * p[i] - m[i] * total)
 
 

@@ -69,7 +69,7 @@ class Table:
         """Take all rows to be at `step`; forget the steps before."""
         self.since = self.now = step
         self.last = np.full(self.module.num_embeddings, step, np.int64)
-        self._heights, self._decays = np.zeros(1024), np.ones(1024)
+        self._heights, self._tails, self._decays = np.zeros(1024), np.zeros(1024), np.ones(1024)
 
     def restart(self, step: int, first: Tensor, second: Tensor) -> None:
         """Go on from moments `[V, D]` that are all at `step`."""
@@ -82,8 +82,8 @@ class Table:
         count = self.now - self.since + 1
         row_adam.catch_up(
             rows.astype(np.int64, copy=False), self._view(self.weight), self._view(self.first),
-            self._view(self.second), self.last, self.since, self._heights[:count], self._decays[:count],
-            *self.betas, self.eps, self.terms,
+            self._view(self.second), self.last, self.since, self._heights[:count], self._tails[:count],
+            self._decays[:count], *self.betas, self.terms,
         )  # fmt: skip
         if ids is None:
             self._begin(self.now)
@@ -131,9 +131,11 @@ class Table:
         at = self.now - self.since
         if at == len(self._heights):
             self._heights = np.concatenate([self._heights, np.zeros(at)])
+            self._tails = np.concatenate([self._tails, np.zeros(at)])
             self._decays = np.concatenate([self._decays, np.ones(at)])
         beta1, beta2 = self.betas
-        self._heights[at] = rate * math.sqrt(1 - beta2**self.now) / (1 - beta1**self.now)
+        root = math.sqrt(1 - beta2**self.now)
+        self._heights[at], self._tails[at] = rate * root / (1 - beta1**self.now), self.eps * root
         self._decays[at] = self._decays[at - 1] * (1 - rate * self.weight_decay)
 
     @staticmethod
