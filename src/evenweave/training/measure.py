@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from evenweave.errors import ArgumentError
 from evenweave.metrics.metric import Metric
+from evenweave.training.arguments import TrainingArguments
 from evenweave.training.evaluation import run_pass
+from evenweave.training.forward import Forward
+from evenweave.training.memory import memory_kept
 from evenweave.training.prepare import Prepared
 from evenweave.training.scores import (
     ArrayConsumer,
@@ -24,6 +27,10 @@ from evenweave.training.state import EvalPrediction
 
 if TYPE_CHECKING:
     from evenweave.training.trainer import Trainer
+
+
+# Beyond this a larger batch is no faster on a CPU.
+_MOST_TOKENS = 4096
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,14 @@ def measure(trainer: Trainer, data: Prepared, *, prefix: str, keep: bool) -> Mea
         consumer = BothConsumer(arrays, metric)
     args = trainer.args
     forward = trainer.forward()  # moves the model to its device, which cuts a gathered one up again
-    with gathered(trainer.model):
+    with gathered(trainer.model), memory_kept(wanted=forward.device.type == "cpu"):
         done = run_pass(
             trainer.model,
             data,
             forward=forward,
             collator=trainer.data_collator,
             batch_size=args.per_device_eval_batch_size,
-            max_tokens=args.max_tokens_per_batch,
+            max_tokens=args.max_tokens_per_batch or token_budget(data, forward, args),
             ranks=trainer.ranks,
             consumer=consumer,
             workers=args.dataloader_num_workers,
@@ -86,6 +93,17 @@ def measure(trainer: Trainer, data: Prepared, *, prefix: str, keep: bool) -> Mea
     metrics[f"{prefix}_samples_per_second"] = done.rows / seconds
     metrics[f"{prefix}_steps_per_second"] = done.batches / seconds
     return Measured(metrics, collected)
+
+
+def token_budget(data: Prepared, forward: Forward, args: TrainingArguments) -> int | None:
+    """Return how many tokens a flat batch may have where only a number of rows is given; None if padded.
+
+    A padded batch of that many rows could have as many; so the memory is what was asked for, and a batch of
+    short rows is as much work as one of long rows.
+    """
+    if forward.flat is None or data.lengths is None or len(data.lengths) == 0:
+        return None
+    return min(_MOST_TOKENS, args.per_device_eval_batch_size * int(data.lengths.max()))
 
 
 def _metrics_function(trainer: Trainer) -> Callable[[EvalPrediction], Mapping[str, Any]] | None:
