@@ -1,8 +1,9 @@
-"""Training MiniLM on the CPU: Evenweave beside transformers' Trainer, at its default and at its best.
+"""Training and evaluating MiniLM on the CPU, beside transformers' Trainer at its default and at its best.
 
-Same encoder, same rows; the runs take turns, the best of the repeats counts. F1s: results/tagging.md.
+Same encoder, same rows; the runs take turns, the best of the repeats counts. F1s: results/tagging.md. With
+the warm-up the default is 50 steps, what group_by_length sorts together: fewer would be its longest rows.
 
-    python benchmarks/training.py [DATA] [--batch 8 32] [--steps 20] [--repeats 2]
+    python benchmarks/training.py [DATA] [--batch 8 32] [--steps 47] [--repeats 2]
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from evenweave import (
+    Columns,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -26,6 +28,7 @@ from evenweave.data.encoder import default_encoder
 from evenweave.training.recipe import names_of
 
 WARM_UP = 3
+EVALUATED = 1500
 
 
 class Clock(TrainerCallback):
@@ -68,6 +71,29 @@ def theirs(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> 
     return clock.seconds
 
 
+def evaluations(path: str, names: list[str], encoded: Any, batch: int) -> dict[str, Any]:
+    """Return what evaluates the rows once: name -> function."""
+    import transformers
+
+    rows = [{name: c.tolist() for name, c in encoded[i].items()} for i in range(EVALUATED)]
+    columns = Columns(rows)
+    ways: dict[str, Any] = {}
+    for half in (False, True):
+        given = {"output_dir": tempfile.mkdtemp(), "per_device_eval_batch_size": batch, "bf16": half}
+        given |= {"disable_tqdm": True, "use_cpu": True}
+        model, tokenizer = tagger_to_train(path, label_names=names)
+        peer = transformers.Trainer(
+            model=tagger_to_train(path, label_names=names)[0],
+            args=transformers.TrainingArguments(report_to="none", **given),
+            data_collator=transformers.DataCollatorForTokenClassification(tokenizer),
+        )
+        trainer = Trainer(model=model, args=TrainingArguments(**given), processing_class=tokenizer)
+        kind = "bf16" if half else "float32"
+        ways[f"transformers, {kind}"] = lambda peer=peer: peer.evaluate(rows)
+        ways[f"evenweave, {kind}"] = lambda trainer=trainer: trainer.evaluate(columns)
+    return ways
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -76,7 +102,7 @@ def main() -> None:
         "data", nargs="?", default=str(Path(__file__).parents[2] / "shared" / "data" / "bc5cdr")
     )
     parser.add_argument("--batch", type=int, nargs="*", default=[8, 32])
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=47)
     parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
     found = default_encoder()
@@ -120,6 +146,20 @@ def main() -> None:
             rate = batch * options.steps / took
             print(
                 f"| {batch} | {name} | {rate:.1f} | {default / took:.2f} | {at_best / took:.2f} |", flush=True
+            )
+    print("| evaluation, batch | trainer | rows/s | x float32 | x bf16 |\n|---|---|---|---|---|")
+    for batch in options.batch:
+        best: dict[str, float] = {}
+        for _ in range(options.repeats + 1):
+            for name, evaluate in evaluations(found[0], names, encoded, batch).items():
+                start = time.perf_counter()
+                evaluate()
+                best[name] = min(time.perf_counter() - start, best.get(name, float("inf")))
+        for name, took in best.items():
+            ratios = [best[f"transformers, {kind}"] / took for kind in ("float32", "bf16")]
+            print(
+                f"| {batch} | {name} | {EVALUATED / took:.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} |",
+                flush=True,
             )
 
 

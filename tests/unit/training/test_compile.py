@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.unit.training.tiny import Pad, rows, tagger
 
 from evenweave import Trainer, TrainingArguments
-from tests.unit.training.tiny import Pad, rows, tagger
 
 
 @pytest.mark.slow
@@ -21,9 +21,16 @@ def test_a_compiled_model_on_flat_batches_has_the_losses_of_a_plain_one(tmp_path
         trainer = Trainer(
             model=tagger(),
             args=TrainingArguments(
-                str(tmp_path / str(compiled)), torch_compile=compiled, max_steps=12, logging_steps=1,
-                save_strategy="no", disable_tqdm=True, use_cpu=True, padding_free=True, learning_rate=1e-3,
-            ),  # fmt: skip
+                str(tmp_path / str(compiled)),
+                torch_compile=compiled,
+                max_steps=12,
+                logging_steps=1,
+                save_strategy="no",
+                disable_tqdm=True,
+                use_cpu=True,
+                padding_free=True,
+                learning_rate=1e-3,
+            ),
             train_dataset=rows(60),
             data_collator=Pad(),
         )

@@ -76,6 +76,26 @@ def test_the_evaluation_loss_does_not_depend_on_the_batch_size(tmp_path: Path) -
     assert losses == pytest.approx([losses[0]] * 4, abs=1e-6)
 
 
+def test_an_evaluation_of_flat_batches_goes_by_tokens_and_that_of_padded_ones_by_rows(tmp_path: Path) -> None:
+    batches: dict[bool, list[int]] = {}
+    found: dict[bool, float] = {}
+    for flat in (True, False):
+        seen: list[int] = []
+
+        class Count(TrainerCallback):
+            def on_prediction_step(self, *_: Any, seen: list[int] = seen, **__: Any) -> None:
+                seen.append(1)
+
+        trainer = make(tmp_path, padding_free=flat, per_device_eval_batch_size=2, callbacks=[Count()])
+        found[flat] = trainer.evaluate()["eval_loss"]
+        batches[flat] = seen
+    longest = max(len(row["input_ids"]) for row in rows(12, seed=1))
+    tokens = sum(len(row["input_ids"]) for row in rows(12, seed=1))
+    assert len(batches[False]) == 6
+    assert tokens / (2 * longest) <= len(batches[True]) < 6
+    assert found[True] == pytest.approx(found[False], abs=1e-6)
+
+
 def test_compute_metrics_in_its_known_form_sees_rows_in_order(tmp_path: Path) -> None:
     seen: list[EvalPrediction] = []
 
