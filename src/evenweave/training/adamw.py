@@ -37,8 +37,12 @@ class RowAdamW(torch.optim.AdamW):
                     )  # fmt: skip
         self._scale = 1.0
 
-    def clip(self, max_norm: float) -> Tensor:
-        """Return the norm of all gradients, 0-d; the next `step` takes them scaled to `max_norm` at most."""
+    def clip(self, max_norm: float, *, at_once: bool = False) -> Tensor:
+        """Return the norm of all gradients, 0-d; the next `step` takes them scaled to `max_norm` at most.
+
+        Args:
+            at_once: scale the gradients here, for someone to see, which is one more pass over them.
+        """
         dense = [
             parameter.grad
             for group in self.param_groups
@@ -49,6 +53,12 @@ class RowAdamW(torch.optim.AdamW):
         total = float((norms * norms).sum()) + sum(table.squared() for table in self.tables.values())
         norm = math.sqrt(total)
         self._scale = min(1.0, max_norm / (norm + 1e-6))
+        if at_once and self._scale < 1:
+            torch._foreach_mul_(dense, self._scale)
+            for parameter in self.tables:
+                if parameter.grad is not None:
+                    parameter.grad._values().mul_(self._scale)
+            self._scale = 1.0
         return torch.tensor(norm)
 
     @torch.no_grad()

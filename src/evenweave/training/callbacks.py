@@ -58,6 +58,15 @@ class Events:
                 if isinstance(answer, TrainerControl) and answer is not control:
                     vars(control).update(vars(answer))
 
+    def heard(self, event: str) -> bool:
+        """Whether a callback does anything at an event."""
+        handlers = [getattr(callback, event, None) for callback in self.callbacks]
+        # transformers' base class has the same name.
+        idle = f"TrainerCallback.{event}"
+        return any(
+            handler is not None and getattr(handler, "__qualname__", "") != idle for handler in handlers
+        )
+
     def state_dict(self) -> dict[str, Any]:
         """Return the states of callbacks that have one, by class name and place."""
         return {key: read() for key, read, _ in self._stateful()}

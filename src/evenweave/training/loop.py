@@ -67,6 +67,8 @@ class Run:
     grad_norm: Tensor | None = None
     flops_per_token: int = 0
     rows_trained: int = 0
+    # Whether a callback reads the gradients before the optimizer's step.
+    seen: bool = False
     # Over several ranks: how many were asked to stop, learned with the step's label count.
     asked: Tensor | None = None
 
@@ -83,6 +85,7 @@ def train(run: Run) -> None:
         KeyboardInterrupt: Ctrl-C; the step was finished and the flags acted on first.
     """
     state, control = run.state, run.control
+    run.seen = run.events.heard("on_pre_optimizer_step")
     run.tell("on_train_begin")
     run.wrapped.train()
     if run.args.eval_on_start and state.global_step == 0:
@@ -148,7 +151,7 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     if args.max_grad_norm and run.graphs:
         run.grad_norm = run.graphs.clip()
     elif args.max_grad_norm:
-        run.grad_norm = plain(clip_gradients(run.optimizer, run.wrapped, args.max_grad_norm))
+        run.grad_norm = plain(clip_gradients(run.optimizer, run.wrapped, args.max_grad_norm, seen=run.seen))
     rows = [micro.rows for micro in micro_batches]
     if usable(run, loss, rows):
         run.tell("on_pre_optimizer_step")

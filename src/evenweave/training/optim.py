@@ -70,10 +70,16 @@ def make_optimizer(
             raise ArgumentError(f"optim={args.optim!r}: unknown; one of {', '.join(OPTIMIZERS)}")
 
 
-def clip_gradients(optimizer: torch.optim.Optimizer, model: nn.Module, max_norm: float) -> torch.Tensor:
-    """Return the norm of all gradients, 0-d, and see to it that the next step takes `max_norm` at most."""
+def clip_gradients(
+    optimizer: torch.optim.Optimizer, model: nn.Module, max_norm: float, *, seen: bool
+) -> torch.Tensor:
+    """Return the norm of all gradients, 0-d, and see to it that the next step takes `max_norm` at most.
+
+    Args:
+        seen: someone reads the gradients before that step, so they must be clipped by then.
+    """
     if isinstance(optimizer, RowAdamW):
-        return optimizer.clip(max_norm)
+        return optimizer.clip(max_norm, at_once=seen)
     return nn.utils.clip_grad_norm_(model.parameters(), max_norm)
 
 

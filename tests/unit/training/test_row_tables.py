@@ -134,3 +134,23 @@ def test_a_tied_table_keeps_its_dense_gradient(tmp_path: Path) -> None:
     args = TrainingArguments(str(tmp_path), max_steps=2, disable_tqdm=True, use_cpu=True)
     Trainer(model=model, args=args, train_dataset=rows(), data_collator=tiny.Pad(), callbacks=[look]).train()
     assert look.seen == {nn.Embedding}
+
+
+class Gradients(TrainerCallback):
+    """Notes the norm of the gradients as the event before the optimizer's step shows them."""
+
+    def __init__(self) -> None:
+        self.norms: list[float] = []
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        parts = [p.grad.to_dense() for p in more["model"].parameters() if p.grad is not None]
+        self.norms.append(float(torch.stack([part.norm() for part in parts]).norm()))
+
+
+def test_a_callback_before_the_step_sees_clipped_gradients_and_changes_nothing(tmp_path: Path) -> None:
+    watch = Gradients()
+    seen, _ = trained(tmp_path / "a", callbacks=[watch], max_grad_norm=0.1, max_steps=8)
+    unseen, _ = trained(tmp_path / "b", max_grad_norm=0.1, max_steps=8)
+    assert watch.norms == pytest.approx([0.1] * 8, rel=1e-3)
+    for a, b in zip(seen.parameters(), unseen.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
