@@ -23,8 +23,8 @@ def memory_kept(*, wanted: bool) -> Iterator[None]:
     """Let the process keep freed memory while the block runs, and give it back at the end.
 
     The GNU C library returns large blocks to the system at once and takes new ones, which the system clears
-    page by page: a sixth of a training step on a CPU or more. Blocks may lie within one another. Elsewhere than
-    under that library, and where not `wanted`, nothing happens.
+    page by page: a sixth of a training step on a CPU or more. Blocks may lie within one another. Elsewhere
+    than under that library, and where not `wanted`, nothing happens.
     """
     global _blocks
     library = _gnu_library() if wanted else None
