@@ -117,6 +117,7 @@ class Graphs:
         None is for a batch that cannot be flat; nothing was done.
         """
         assert self.forward.flat is not None
+        self._hold_gradients()  # also for the steps that are then made without a graph
         made = flatten(
             batch, position_start=self.forward.flat.position_start, device=torch.device("cpu"), buckets=False
         )
@@ -127,7 +128,6 @@ class Graphs:
         names = tuple(name for name, value in inputs.items() if isinstance(value, Tensor))
         if len(names) < len(inputs) or any(inputs[name].shape != (1, tokens) for name in names):
             return None
-        self.hold_gradients()
         key = (
             names,
             rung_of(tokens, per_octave=_RUNGS),
@@ -178,7 +178,11 @@ class Graphs:
             rate.fill_(group["lr"])
         self._step.replay()
 
-    def hold_gradients(self) -> None:
+    def release(self) -> None:
+        """Let go of the gradients, which the parameters would else keep."""
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _hold_gradients(self) -> None:
         """Make the graphs' gradients the parameters' own, whatever took their place."""
         for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
             if parameter.grad is not gradient:

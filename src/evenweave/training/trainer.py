@@ -186,6 +186,9 @@ class Trainer:
             if isinstance(error, KeyboardInterrupt):
                 log.warning("%s", stopped(run))
             raise
+        finally:
+            if run.graphs:
+                run.graphs.release()
 
     def evaluate(self, eval_dataset: Any = None, *, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Return the loss and the metrics over a data set, each name behind `metric_key_prefix`.

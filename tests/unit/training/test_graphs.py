@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from evenweave import Columns, DataCollatorForTokenClassification, Ragged, Trainer, TrainingArguments
+from evenweave.training import graphs
 from evenweave.training.flat_layout import rung_of
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -101,3 +102,18 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
     assert losses(other) == losses(one)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@gpu
+def test_batches_that_cannot_be_flat_join_the_same_gradients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, one = trained(tmp_path / "a", cuda_graphs=False)
+    calls = iter(range(1000))
+    usual = graphs.flatten
+    monkeypatch.setattr(
+        graphs, "flatten", lambda *args, **given: usual(*args, **given) if next(calls) % 2 else None
+    )
+    made, other = trained(tmp_path / "b")
+    np.testing.assert_allclose(losses(other), losses(one), rtol=2e-3)
+    assert all(parameter.grad is None for parameter in made.parameters())
