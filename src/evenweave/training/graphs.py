@@ -110,6 +110,8 @@ class Graphs:
         self._clip: tuple[torch.cuda.CUDAGraph, Tensor] | None = None
         self._step: torch.cuda.CUDAGraph | None = None
         self._stepped = False
+        # Whether a capture failed, after which nothing more is captured.
+        self.refused = False
 
     def accumulate(self, batch: dict[str, Any], scale: float) -> Tensor | None:
         """Add the gradients of `scale` times the batch's loss sum; return the sum, 0-d, or None.
@@ -118,6 +120,8 @@ class Graphs:
         """
         assert self.forward.flat is not None
         self._hold_gradients()  # also for the steps that are then made without a graph
+        if self.refused:
+            return None
         made = flatten(
             batch, position_start=self.forward.flat.position_start, device=torch.device("cpu"), buckets=False
         )
@@ -136,7 +140,10 @@ class Graphs:
         host, bounds = self._filled(key, inputs, layout)
         rung = self.rungs.get(key)
         if rung is None:
-            rung = self.rungs[key] = self._captured(key, host, bounds)
+            rung = self._tried(key, host, bounds)
+            if rung is None:
+                return None
+            self.rungs[key] = rung
         self.scale.fill_(scale)
         rung.block.copy_(torch.from_numpy(host), non_blocking=True)
         rung.bounds.copy_(torch.from_numpy(bounds), non_blocking=True)
@@ -145,6 +152,8 @@ class Graphs:
 
     def clip(self) -> Tensor:
         """Clip the gradients; return their norm before, 0-d."""
+        if self.refused:
+            return nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
         if self._clip is None:
             graph = torch.cuda.CUDAGraph()
             with self._capture(graph):
@@ -156,7 +165,7 @@ class Graphs:
     def step(self) -> None:
         """Make the optimizer's step and set the gradients to zero."""
         groups = self.optimizer.param_groups
-        if not self._stepped:
+        if self.refused or not self._stepped:
             self.optimizer.step()  # the first makes the moments and loads the kernels
             torch._foreach_zero_(self.gradients)
             self._stepped = True
@@ -208,6 +217,23 @@ class Graphs:
             host[names.index("labels"), bounds[: len(layout.lengths)]] = IGNORED
         return host, bounds
 
+    def _tried(
+        self, key: tuple[tuple[str, ...], int, int], host: NDArray[np.int64], bounds: NDArray[np.int32]
+    ) -> Rung | None:
+        """Return a rung, or None, said once, for a model that waits for the device or allocates otherwise."""
+        random = torch.cuda.get_rng_state(self.forward.device)
+        try:
+            return self._captured(key, host, bounds)
+        except RuntimeError as error:
+            use_layout(None)
+            torch.cuda.synchronize()
+            log.info("no CUDA graphs of this model: %s", str(error).splitlines()[0][:120])
+            self.refused = True
+            return None
+        finally:
+            # The draws of the rehearsals must not count: a resumed run rehearses at other steps.
+            torch.cuda.set_rng_state(random, self.forward.device)
+
     def _captured(
         self, key: tuple[tuple[str, ...], int, int], host: NDArray[np.int64], bounds: NDArray[np.int32]
     ) -> Rung:
@@ -228,14 +254,11 @@ class Graphs:
             use_layout(None)
             return loss.detach()
 
-        # The draws of the rehearsals must not count: a resumed run rehearses at other steps.
-        random = torch.cuda.get_rng_state(device)
         self.scale.zero_()
         self._rehearse(work)
         graph = torch.cuda.CUDAGraph()
         with self._capture(graph):
             loss = work()
-        torch.cuda.set_rng_state(random, device)
         return Rung(graph, block, starts, loss)
 
     def _rehearse(self, work: Callable[[], Any]) -> None:

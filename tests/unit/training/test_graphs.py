@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import BertConfig, BertForTokenClassification
 
 from evenweave import Columns, DataCollatorForTokenClassification, Ragged, Trainer, TrainingArguments
 from evenweave.training import graphs
@@ -34,8 +35,6 @@ def rows(count: int = 64) -> Columns:
 
 
 def model(dropout: float = 0.0) -> Any:
-    from transformers import BertConfig, BertForTokenClassification
-
     torch.manual_seed(1)
     config = BertConfig(
         vocab_size=100, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128,
@@ -44,14 +43,26 @@ def model(dropout: float = 0.0) -> Any:
     return BertForTokenClassification(config)
 
 
-def trained(folder: Path, *, dropout: float = 0.0, resume: bool = False, **given: Any) -> tuple[Any, Trainer]:
+def trained(
+    folder: Path,
+    *,
+    dropout: float = 0.0,
+    resume: bool = False,
+    waits: bool = False,
+    **given: Any,
+) -> tuple[Any, Trainer]:
     usual = {"max_steps": 12, "per_device_train_batch_size": 4, "save_strategy": "no", "learning_rate": 1e-3}
     args = TrainingArguments(str(folder), bf16=True, logging_steps=1, disable_tqdm=True, **{**usual, **given})
     made = model(dropout)
+    if waits:  # asks the device for a number halfway, which no graph can hold
+        made.classifier.register_forward_hook(
+            lambda _, __, out: None if float(out.detach().sum()) < 1e9 else out
+        )
     trainer = Trainer(
         model=made, args=args, train_dataset=rows(), data_collator=DataCollatorForTokenClassification(Ids())
     )
     trainer.train(resume_from_checkpoint=resume or None)
+    assert trainer.ranks.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
     return made, trainer
 
 
@@ -65,6 +76,7 @@ def test_rungs_are_close_above(tokens: int) -> None:
     assert tokens <= rung_of(tokens, per_octave=8) <= max(64, 1.125 * tokens)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a Trainer on the CPU would keep the process there")
 def test_without_a_gpu_there_are_none_and_nothing_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -117,3 +129,14 @@ def test_batches_that_cannot_be_flat_join_the_same_gradients(
     made, other = trained(tmp_path / "b")
     np.testing.assert_allclose(losses(other), losses(one), rtol=2e-3)
     assert all(parameter.grad is None for parameter in made.parameters())
+
+
+@gpu
+def test_a_model_that_cannot_be_captured_trains_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="evenweave")
+    _, one = trained(tmp_path / "a", cuda_graphs=False)
+    _, other = trained(tmp_path / "b", waits=True)
+    np.testing.assert_allclose(losses(other), losses(one), rtol=2e-3)
+    assert caplog.text.count("no CUDA graphs of this model") == 1
