@@ -49,7 +49,7 @@ def write_row(out: Any, row: int, hyp_count: int, closest: int, order: int, hits
             matched += popcount(hits[n, word])
             hits[n, word] = 0
         out[row, 2 + n] = matched
-        out[row, 2 + order + n] = max(0, hyp_count - n)
+        out[row, 2 + order + n] = hyp_count - n if hyp_count > n else 0
 
 
 def scratch(hyp_bounds: Any, ref_bounds: Any, order: int) -> tuple[Any, ...]:
@@ -88,21 +88,22 @@ def bleu_rows(
     left = 0
     for row in range(len(hyp_bounds) - 1):
         hyp_count = read_row(hyp, hyp_bounds, hyp_pieces, row, classes, flags, hyp_tokens)
-        closest = -1
+        closest: Any = np.int64(-1)
         for r in range(ref_rows[row], ref_rows[row + 1]):
             ref_count = read_row(ref, ref_bounds, ref_pieces, r, classes, flags, ref_tokens)
-            if max(hyp_count, ref_count) > LIMIT or order > WORD:
+            longer = hyp_count if hyp_count > ref_count else ref_count  # max() compiles four functions more
+            if longer > LIMIT or order > WORD:
                 closest = LONG
                 left += 1
                 break
             closest = closer(closest, ref_count, hyp_count)
             words = (ref_count + WORD - 1) // WORD
             find_places(hyp, hyp_tokens, hyp_count, ref, ref_tokens, ref_count, words, at)
-            if max(hyp_count, ref_count) <= WORD:
+            if longer <= WORD:
                 match_word(hyp_count, ref_count, order, at, places, hits)
             else:
                 match_words(hyp_count, ref_count, order, words, at, places, taken, hits)
-        write_row(out, row, min(hyp_count, LIMIT), closest, order, hits)
+        write_row(out, row, hyp_count if hyp_count < LIMIT else LIMIT, closest, order, hits)
     return left
 
 
@@ -131,7 +132,7 @@ def bleu_long_rows(
         if out[row, 1] != LONG:
             continue
         hyp_count = read_row(hyp, hyp_bounds, hyp_pieces, row, classes, flags, hyp_tokens)
-        closest = -1
+        closest: Any = np.int64(-1)
         for r in range(ref_rows[row], ref_rows[row + 1]):
             ref_count = read_row(ref, ref_bounds, ref_pieces, r, classes, flags, ref_tokens)
             closest = closer(closest, ref_count, hyp_count)

@@ -2,25 +2,50 @@
 
 A compiled function has two wrappers besides, for callers in C and in Python. They cost a tenth of the time
 the first call of a metric takes, so kernels do without the former, and without both where kernels alone
-call them.
+call them. Python's garbage collector would take another fourteenth: the compiler makes a great many objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Never
 
 from numba import njit
 from numba.core.registry import CPUDispatcher
 
 _jit: Any = njit  # its types know nothing of wrappers
-kernel: Any = _jit(cache=True, nogil=True, no_cfunc_wrapper=True)
 
 
-class _Inner(CPUDispatcher):
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+class _Kernel(CPUDispatcher):
+    def compile(self, sig: Any) -> Any:
+        with _uncollected():
+            return super().compile(sig)
+
+
+class _Inner(_Kernel):
     def __call__(self, *_: Any) -> Never:
         # Without its wrapper Numba would jump to address 0.
         raise TypeError(f"{self.py_func.__name__}: compiled for other kernels alone; call its .py_func")
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function."""
+    compiled = _jit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
+    compiled.__class__ = _Kernel
+    return compiled
 
 
 def inner(function: Callable[..., Any]) -> Any:

@@ -34,16 +34,13 @@ def lowest(count: Any) -> Any:
 
 
 @inner
-def write_masks(reference: Any, first: Any, last: Any, words: Any, masks: Any, clear: Any) -> Any:
-    """Set in `masks`, all 0 before, where each token stands in `reference[first:last]`; or undo that."""
+def write_masks(reference: Any, first: Any, last: Any, words: Any, local: Any, masks: Any) -> Any:
+    """Write to `masks` where each of the `local` tokens stands in `reference[first:last]`."""
+    for i in range((local + 1) * words):
+        masks[i] = 0
     for i in range(first, last):
         at = i - first
-        row = (reference[i] + 1) * words
-        if clear:
-            for word in range(words):
-                masks[row + word] = 0
-        else:
-            masks[row + (at >> 6)] |= _ONE << np.uint64(at & 63)
+        masks[(reference[i] + 1) * words + (at >> 6)] |= _ONE << np.uint64(at & 63)
 
 
 @inner

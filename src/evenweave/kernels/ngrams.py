@@ -53,7 +53,8 @@ def find_places(
         for word in range(words):
             first = word * WORD
             here = np.uint64(0)
-            for j in range(first, min(first + WORD, ref_count), LANES):
+            stop = first + WORD if first + WORD < ref_count else ref_count
+            for j in range(first, stop, LANES):
                 here |= equals(ref_tokens, j, key) << np.uint64(j - first)
             if key < 0:
                 left = here
@@ -75,7 +76,9 @@ def match_word(hyp_count: int, ref_count: int, order: int, at: Any, places: Any,
     """
     for i in range(hyp_count):
         places[i] = at[i]
-    for n in range(min(order, hyp_count, ref_count)):
+    for n in range(order):
+        if n >= hyp_count or n >= ref_count:
+            break
         taken = np.uint64(0)
         matched = np.uint64(0)
         for i in range(hyp_count - n):
@@ -101,7 +104,9 @@ def match_words(
     """
     for i in range(hyp_count * words):
         places[i] = at[i]
-    for n in range(min(order, hyp_count, ref_count)):
+    for n in range(order):
+        if n >= hyp_count or n >= ref_count:
+            break
         for word in range(words):
             taken[word] = 0
         some = False

@@ -80,7 +80,9 @@ def match_long(
         hyp_grams[i] = 0
     for i in range(ref_count):
         ref_grams[i] = 0
-    for n in range(min(order, hyp_count, ref_count)):
+    for n in range(order):
+        if n >= hyp_count or n >= ref_count:
+            break
         for cell in range(wrap + 1):
             table[cell] = -1
         known = 0

@@ -19,8 +19,11 @@ _LONG = np.uint64(1 << 63)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _OTHER = np.uint64(0xBF58476D1CE4E5B9)
 _THIRTY = np.uint64(30)
-# The lowest n bytes.
-_MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], dtype=np.uint64)
+# The bytes of a word of n letters among its first eight and its second.
+_FIRST, _SECOND = (
+    np.array([(1 << 8 * min(max(size - skip, 0), 8)) - 1 for size in range(17)], dtype=np.uint64)
+    for skip in (0, 8)
+)
 
 
 def number_words(letters: Any, begins: Any, sizes: Any, ids: Any, firsts: Any) -> int:
@@ -69,8 +72,9 @@ def _number_some(letters: Any, begins: Any, sizes: Any, ids: Any, firsts: Any, t
     while word < len(begins) and known < room:
         begin = begins[word]
         size: Any = np.int64(sizes[word])
-        first = eight_bytes(letters, begin) & _MASKS[min(size, 8)]
-        second = eight_bytes(letters, begin + 8) & _MASKS[min(max(size - 8, 0), 8)]
+        exact = size if size < _EXACT else _EXACT
+        first = eight_bytes(letters, begin) & _FIRST[exact]
+        second = eight_bytes(letters, begin + 8) & _SECOND[exact]
         if size > _EXACT:
             second = ((second * _SPREAD) ^ eight_bytes(letters, begin + size - 8)) * _SPREAD | _LONG
         # Only the highest bits of a product depend on all bits of its factors.

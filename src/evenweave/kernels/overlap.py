@@ -41,15 +41,6 @@ def shared_short(candidate: Any, order: Any, masks: Any) -> Any:
 
 
 @inner
-def slots_for(tokens: Any) -> Any:
-    """Return how many slots a table for so many n-grams has: a power of two, at most half full."""
-    slots = 16
-    while slots < 2 * tokens:
-        slots *= 2
-    return slots
-
-
-@inner
 def extend_ngrams(
     reference: Any, candidate: Any, local: Any, order: Any, heads: Any, tails: Any, keys: Any, counts: Any
 ) -> Any:
@@ -60,12 +51,14 @@ def extend_ngrams(
         order: n, at least 2.
         heads, tails: int64, the ids of the (n-1)-grams starting at each token of the reference and of the
             candidate (-1: not in the reference); receive those of the n-grams.
-        keys, counts: int64 scratch with room for `slots_for(m)` slots.
+        keys, counts: int64 scratch of 16 or at least 4 m slots.
     """
     grams = len(reference) - order + 1
     if grams <= 0 or len(candidate) < order:
         return 0
-    slots = slots_for(grams)
+    slots: Any = 16  # a power of two, at most half full
+    while slots < 2 * grams:
+        slots *= 2
     for slot in range(slots):
         keys[slot] = -1
     for i in range(grams):

@@ -50,6 +50,7 @@ def union_hits(
     our_base: Any,
     theirs: Any,
     their_breaks: Any,
+    local: Any,
     masks: Any,
     columns: Any,
     marked: Any,
@@ -65,7 +66,8 @@ def union_hits(
         ours, theirs: local ids of the reference and of the candidate.
         our_breaks: where sentences begin, counted from `our_base`; those of this reference are
             `our_first..our_last - 1`. their_breaks: int64, bounds of the candidate's sentences in `theirs`.
-        masks: uint64 scratch, clear; columns, marked: scratch.
+        local: how many local ids there are.
+        masks, columns, marked: scratch.
         left: int32, how often both texts have each token; used up.
         long: None if no sentence has more than 64 tokens.
     """
@@ -75,7 +77,7 @@ def union_hits(
         last = our_breaks[sentence + 1] - our_base if sentence + 1 < our_last else len(ours)
         size = last - first
         words = (size + 63) >> 6
-        write_masks(ours, first, last, words, masks, _NO)
+        write_masks(ours, first, last, words, local, masks)
         for word in range(words):
             marked[word] = 0
         if words == 1:
@@ -84,7 +86,6 @@ def union_hits(
             for other in range(len(their_breaks) - 1):
                 start, stop = their_breaks[other], their_breaks[other + 1]
                 lcs_long(size, theirs, start, stop, words, masks, columns, marked, _YES)
-        write_masks(ours, first, last, words, masks, _YES)
         for i in range(size):
             token = ours[first + i]
             if (marked[i >> 6] >> np.uint64(i & 63)) & np.uint64(1) and left[token] > 0:
@@ -105,7 +106,7 @@ def scratch(lengths: Any, predicted: Any, referred: Any, vocabulary: int, *, wal
     longest = int(max(ours.max(initial=1), theirs.max(initial=1)))
     columns = int(((theirs + 1) * size).max(initial=0)) if walk else 0
     words = (
-        np.zeros(int(((ours + 1) * size).max(initial=0)) + 1, dtype=np.uint64),
+        np.empty(int(((ours + 1) * size).max(initial=0)) + 1, dtype=np.uint64),
         np.empty(max(columns, longest + 1), dtype=np.uint64),
         np.zeros((longest >> 6) + 1, dtype=np.uint64),
     )
@@ -173,7 +174,7 @@ def rouge_counts(
         flat = our_last - our_first == 1 and their_last - their_first == 1
         whole = lcs or (union and flat)
         if whole or (top > 1 and size == 1):
-            write_masks(ours, _ZERO, m, size, masks, _NO)
+            write_masks(ours, _ZERO, m, size, local, masks)
         if top > 1 and size == 1:
             for later in range(kind, kinds):
                 hits[pair, later] = shared_short(theirs, orders[later], masks)
@@ -201,8 +202,6 @@ def rouge_counts(
                 hits[pair, kinds] = length
             if union and flat:
                 hits[pair, kinds + 1] = length
-        if whole or (top > 1 and size == 1):
-            write_masks(ours, _ZERO, m, size, masks, _YES)
         if union and not flat:
             sentences = their_last - their_first
             for sentence in range(sentences):
@@ -216,6 +215,7 @@ def rouge_counts(
                 offsets[r],
                 theirs,
                 bounds[: sentences + 1],
+                local,
                 masks,
                 columns,
                 marked,

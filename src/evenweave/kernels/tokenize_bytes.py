@@ -38,18 +38,16 @@ _TOP_BIT = np.uint64(1 << 63)
 def decode(text: Any, at: int, end: int) -> Any:
     """Return the code point at `at` and its width in bytes; a cut or stray byte is U+0000, one wide."""
     first = np.int64(text[at])
-    if first < 0x80:
-        return first, 1
-    if 0xC0 <= first < 0xE0 and at + 1 < end:
-        return (first & 0x1F) << 6 | (np.int64(text[at + 1]) & 0x3F), 2
-    if 0xE0 <= first < 0xF0 and at + 2 < end:
-        second, third = np.int64(text[at + 1]) & 0x3F, np.int64(text[at + 2]) & 0x3F
-        return (first & 0x0F) << 12 | second << 6 | third, 3
-    if 0xF0 <= first < 0xF5 and at + 3 < end:
-        second, third = np.int64(text[at + 1]) & 0x3F, np.int64(text[at + 2]) & 0x3F
-        point = (first & 0x07) << 18 | second << 12 | third << 6 | (np.int64(text[at + 3]) & 0x3F)
-        return (point, 4) if point < 0x110000 else (0, 1)
-    return 0, 1
+    width = 1
+    if first >= 0xC0:
+        width = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+    point = first & (0x7F >> width) if width > 1 else first
+    for i in range(1, width):
+        if at + i < end:
+            point = point << 6 | (np.int64(text[at + i]) & 0x3F)
+    if at + width > end or 0x80 <= first < 0xC0 or first > 0xF4 or point > 0x10FFFF:
+        point, width = np.int64(0), 1
+    return point, width
 
 
 @inner

@@ -216,6 +216,15 @@ def _depth(column: Any) -> tuple[int, bool]:
 
 def _strings(leaves: list[Any], argument: str, place: _Nested | None) -> Any:
     try:
+        joined = "".join(leaves)
+    except TypeError:  # not all are strings
+        joined = None
+    if joined is not None and joined.isascii():
+        # A byte a character; and pa.array would take a tenth of a second to import pandas, if it is there.
+        offsets = offsets_of(np.fromiter(map(len, leaves), dtype=np.int64, count=len(leaves)))
+        buffers = pa.py_buffer(offsets), pa.py_buffer(joined.encode())
+        return pa.LargeStringArray.from_buffers(len(leaves), *buffers)
+    try:
         return pa.array(leaves, type=pa.large_string())
     except (pa.ArrowException, TypeError, UnicodeEncodeError):
         for index, leaf in enumerate(leaves):

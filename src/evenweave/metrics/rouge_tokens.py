@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.number_words import number_words
-from evenweave.kernels.porter import NLTK, PERL, stem_vocabulary, stem_word
+from evenweave.kernels.porter import NLTK, PERL, stem_vocabulary, stems_of
 from evenweave.kernels.words import PADDING, fold, split_words
 from evenweave.metrics.rouge_inputs import Pairs, strings, utf8
 from evenweave.metrics.rouge_irregular import base_of
@@ -153,7 +152,7 @@ def ascii_tokens(
     begins, sizes = begins[firsts[:vocabulary]], sizes[firsts[:vocabulary]]
     if stemmer == PERL:
         words = _words(folded, begins, sizes)
-        numbers, stems = _numbered([_perl_stem(word, forms) for word in words])
+        numbers, stems = _numbered(_perl_stems(words, forms))
         ids, vocabulary = stems[ids], len(numbers)
     elif stemmer is not None:
         stems = np.empty(vocabulary, dtype=np.int32)
@@ -175,7 +174,7 @@ def listed_tokens(
     flat = np.array(ids, dtype=np.int32)
     if stemmer is not None:
         words = list(numbers)
-        stemmed = [_perl_stem(word, forms) for word in words] if stemmer == PERL else stem_words(words)
+        stemmed = _perl_stems(words, forms) if stemmer == PERL else stem_words(words)
         flat = _numbered(stemmed)[1][flat]
     offsets = np.array(ends, dtype=np.int64)
     singles = np.arange(len(offsets), dtype=np.int64)
@@ -188,29 +187,25 @@ def stem_words(words: Sequence[str], *, dialect: int = NLTK) -> list[str]:
     >>> stem_words(["running", "skies", "the", "Läufe"])
     ['run', 'sky', 'the', 'Läufe']
     """
-    longest = max(map(len, words), default=0) + 8
-    letters, consonant = np.empty(longest, dtype=np.uint8), np.empty(longest, dtype=np.bool_)
-    stems = []
-    for word in words:
-        if len(word) > 3 and word.isascii() and word.isalnum() and word == word.lower():
-            letters[: len(word)] = np.frombuffer(word.encode(), dtype=np.uint8)
-            size = stem_word(letters, len(word), consonant, dialect)
-            stems.append(letters[:size].tobytes().decode())
-        else:
-            stems.append(word)
+    stems = list(words)
+    proper = [
+        i
+        for i, word in enumerate(words)
+        if len(word) > 3 and word.isascii() and word.isalnum() and word == word.lower()
+    ]
+    if proper:
+        letters = np.frombuffer(bytearray("".join(words[i] for i in proper), "ascii"), dtype=np.uint8)
+        sizes = np.array([len(words[i]) for i in proper], dtype=np.int64)
+        found = _words(*stems_of(letters, offsets_of(sizes)[:-1], sizes.astype(np.int32), dialect))
+        for i, stem in zip(proper, found, strict=True):
+            stems[i] = stem
     return stems
 
 
-def _perl_stem(word: str, forms: Mapping[str, str] | None) -> str:
+def _perl_stems(words: Sequence[str], forms: Mapping[str, str] | None) -> list[str]:
     """Return the base of an irregular form, else the stem, as ROUGE-1.5.5 has it."""
-    if len(word) <= 3:
-        return word
-    return base_of(word, forms) or _cached_stem(word)
-
-
-@lru_cache(1 << 16)
-def _cached_stem(word: str) -> str:
-    return stem_words([word], dialect=PERL)[0]
+    bases = [base_of(word, forms) if len(word) > 3 else None for word in words]
+    return [base or stem for base, stem in zip(bases, stem_words(words, dialect=PERL), strict=True)]
 
 
 def _words(letters: NDArray[np.uint8], starts: NDArray[np.int64], sizes: NDArray[np.int32]) -> list[str]:
