@@ -91,6 +91,7 @@ def test_text_metrics_share_the_options(tmp_path):
         found = json.loads(score(*arguments, "--ref", ref, "--ref", ref, hyp, "--json"))
         assert found["systems"]["hyp"]
         assert found["signature"].startswith(arguments[0])
+        assert ("|nrefs:2|" in found["signature"]) == ("bleu" in arguments[0])
         assert "hyp" in score(*arguments, "--ref", ref, hyp)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from evenweave.metrics.bleu import sacrebleu as ours
 from evenweave.metrics.bleu_counts import bleu_counts
 from evenweave.metrics.bleu_tokenize import tokenizer as tokenizer_named
 from evenweave.metrics.bleu_tokenize import unescaped
+from evenweave.metrics.comparison import compare
+from evenweave.metrics.metric import Metric
 
 TOKENIZERS = ["13a", "intl", "zh", "char", "none"]
 
@@ -181,13 +184,51 @@ def test_real_systems(shared_data: Any) -> None:
         assert mine.tolist() == reference_counts(systems[0], pairs, tokenize=tokenizer).tolist()
 
 
-def test_signature_names_the_settings_as_sacrebleu_does() -> None:
-    theirs = sacrebleu.BLEU(tokenize="intl", lowercase=True, smooth_method="floor", effective_order=True)
-    theirs.corpus_score(["a"], [["a"]])
-    same = SacreBleu(tokenize="intl", lowercase=True, smooth_method="floor", use_effective_order=True)
-    for part in str(theirs.get_signature()).split("|"):
-        if not part.startswith(("nrefs", "version")):
-            assert part in same.signature.split("|")
+@pytest.mark.parametrize(
+    "references",
+    [
+        ["a", "b"],
+        [["a"], ["b"]],
+        [["a", "c"], ["b", "a"]],
+        [["a", "c"], ["b"]],
+        [["a", "c"], ["b", None]],
+        [["a", None], [None, "b"]],
+    ],
+)
+@pytest.mark.parametrize("tokenize", ["13a", "intl"])
+def test_signature_is_sacrebleus_but_for_the_names(references: list[Any], tokenize: Any) -> None:
+    settings: dict[str, Any] = {"tokenize": tokenize, "lowercase": tokenize == "intl"}
+    theirs = sacrebleu.BLEU(**settings, effective_order=True)
+    rows = [[row] if isinstance(row, str) else row for row in references]
+    theirs.corpus_score(["a", "b"], list(zip_longest(*rows)))
+    mine = Metric(SacreBleu(**settings, use_effective_order=True))
+    mine.compute(predictions=["a", "b"], references=references)
+    assert mine.signature.split("|")[1:-1] == theirs.get_signature().format().split("|")[:-1]
+
+
+def test_signature_tells_the_references_of_the_rows_there_are() -> None:
+    bare = SacreBleu().signature
+    one, two = (bare.replace("|", f"|nrefs:{nrefs}|", 1) for nrefs in (1, 2))
+    mixed = bare.replace("|", "|nrefs:var|", 1)
+    metric, other = Metric(SacreBleu()), Metric(SacreBleu())
+    assert metric.signature == bare
+    metric.add_batch(predictions=["a"], references=["a"])
+    assert metric.signature == one
+    metric.add(prediction="a", reference=["a", "b"])
+    assert metric.signature == bare  # not counted yet
+    metric.compute()
+    assert metric.signature == mixed
+    other.add_batch(predictions=["a"], references=[["a", "b"]])
+    assert other.signature == two
+    metric.add_batch(predictions=["a"], references=["a"])
+    assert metric.signature == one
+    assert metric.merge(other).signature == mixed
+    metric.compute()
+    assert metric.signature == mixed
+    assert metric.with_settings().signature == bare
+    metric.compute(predictions=[], references=[])
+    assert metric.signature == bare
+    assert compare(metric, [["a"], ["a", "b"]], ["a", "b"], ["b", "a"], resamples=9)["signature"] == mixed
 
 
 def test_warns_of_tokenised_text_where_sacrebleu_does(caplog: pytest.LogCaptureFixture) -> None:

@@ -190,9 +190,7 @@ def _score_texts(
     for path, other in [*zip(references[1:], right[1:], strict=True), *zip(systems, outputs, strict=True)]:
         _check_lines(path, other, references[0], right[0])
     columns = right[0] if len(right) == 1 else side_by_side(right, "references")
-    score_and_show(
-        name, settings, _named(systems, outputs), [columns] * len(outputs), run, nrefs=len(references)
-    )
+    score_and_show(name, settings, _named(systems, outputs), [columns] * len(outputs), run)
 
 
 def _some_lines(lines: Any, path: Path) -> Any:

@@ -24,17 +24,9 @@ def score_and_show(
     systems: dict[str, Any],
     references: list[Any],
     run: Run,
-    *,
-    nrefs: int = 1,
 ) -> None:
-    """Score each system against its column of references, and print what was found.
-
-    `nrefs`, how many references a row has, is part of BLEU's signature, and of the data and not the settings.
-    """
+    """Score each system against its column of references, and print what was found."""
     metric = load(name, **settings)
-    signature = metric.signature
-    if "bleu" in name:
-        signature = signature.replace("|", f"|nrefs:{nrefs}|", 1)
     results = {
         system: metric.compute(
             predictions=predictions,
@@ -45,7 +37,7 @@ def score_and_show(
         )
         for (system, predictions), column in zip(systems.items(), references, strict=True)
     }
-    found: dict[str, Any] = {"metric": name, "signature": signature, "systems": results}
+    found: dict[str, Any] = {"metric": name, "signature": metric.signature, "systems": results}
     if run.compare:
         if any(column is not references[0] and column != references[0] for column in references[1:]):
             raise ArgumentError("--compare: the files have different gold tags; systems need the same rows")

@@ -29,6 +29,7 @@ class Rows:
     Attributes:
         names: what each of the K columns counts; sets merge by name, a missing column counts 0.
         values: int64 or float64 `[n, K]`.
+        nrefs: each number of references that a row has, where the metric's signature tells it (BLEU's does).
 
     >>> Rows.concat([Rows(("a",), np.array([[1]])), Rows(("b", "a"), np.array([[2, 3]]))]).totals()
     {'a': 4, 'b': 2}
@@ -36,6 +37,7 @@ class Rows:
 
     names: tuple[str, ...]
     values: NDArray[Any]
+    nrefs: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] != len(self.names):
@@ -50,8 +52,10 @@ class Rows:
         if len(parts) == 1:
             return parts[0]
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+        nrefs = frozenset().union(*(part.nrefs for part in parts))
         if all(part.names == names for part in parts):
-            return cls(names, np.concatenate([part.values for part in parts]) if parts else _nothing(0))
+            values = np.concatenate([part.values for part in parts]) if parts else _nothing(0)
+            return cls(names, values, nrefs)
         column = {name: index for index, name in enumerate(names)}
         kind = np.result_type(*(part.values for part in parts))
         joined = np.zeros((sum(map(len, parts)), len(names)), dtype=kind)
@@ -59,13 +63,25 @@ class Rows:
         for part in parts:
             joined[start : start + len(part), [column[name] for name in part.names]] = part.values
             start += len(part)
-        return cls(names, joined)
+        return cls(names, joined, nrefs)
 
     def totals(self) -> dict[str, float]:
         """Return the sum of each column; correctly rounded, so that no order or split changes a bit of it."""
         if self.values.dtype.kind in "iub":
             return dict(zip(self.names, _column_sums(self.values).tolist(), strict=True))
         return {name: exact_sum(column) for name, column in zip(self.names, self.values.T, strict=True)}
+
+
+def signed(signature: str, nrefs: frozenset[int]) -> str:
+    """Return a signature that says how many references the rows have, if they say so, as sacrebleu's does.
+
+    >>> signed("bleu|case:mixed", frozenset({1})), signed("bleu|case:mixed", frozenset({1, 2}))
+    ('bleu|nrefs:1|case:mixed', 'bleu|nrefs:var|case:mixed')
+    """
+    if not nrefs:
+        return signature
+    name, _, settings = signature.partition("|")
+    return f"{name}|nrefs:{next(iter(nrefs)) if len(nrefs) == 1 else 'var'}|{settings}"
 
 
 def exact_sum(values: NDArray[Any]) -> float:

@@ -76,7 +76,7 @@ def bleu_counts(
         cuts = np.linspace(0, len(out), threads + 1).astype(np.int64).tolist()
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(count, cuts[:-1], cuts[1:]))
-    return Rows(Counts.names(max_order), out)
+    return Rows(Counts.names(max_order), out, frozenset(np.unique(np.diff(ref_rows)).tolist()))
 
 
 def _warn_of_tokenized(hyp: Units) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
+from evenweave.metrics.base import signed
 from evenweave.metrics.metric import Metric
 from evenweave.metrics.numbers import flatten, is_number
 from evenweave.metrics.registry import load
@@ -89,7 +90,9 @@ def compare(
             entry["p_value"] = _p_value(pairs[0][key], pairs[1][key], entry["difference"], test)
     return {
         "metric": scorer.name,
-        "signature": scorer.signature,
+        "signature": signed(
+            scorer.signature, frozenset[int]().union(*(sample.nrefs for sample in samples.values()))
+        ),
         "test": test,
         "resamples": draws,
         "seed": seed,

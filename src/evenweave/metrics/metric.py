@@ -15,6 +15,7 @@ from evenweave.metrics.base import (
     HasScoreSettings,
     Rows,
     Statistic,
+    signed,
 )
 from evenweave.metrics.function import AdditiveFunction, CollectedFunction
 from evenweave.metrics.inputs import as_rows, check_lengths
@@ -43,6 +44,7 @@ class Metric:
         self._statistic = statistic
         self._parts: list[Sample] = []
         self._waiting: list[tuple[Any, Any]] = []
+        self._scored: frozenset[int] = frozenset()  # nrefs of the rows scored last
 
     @classmethod
     def from_function(
@@ -69,8 +71,13 @@ class Metric:
 
     @property
     def signature(self) -> str:
-        """Every setting that changes the number; quote it beside the number."""
-        return self._statistic.signature
+        """Every setting that changes the number; quote it beside the number.
+
+        BLEU's also says how many references a row has, as sacrebleu's does: of the rows added so far, or else
+        of those scored last; nothing while there are none, or while rows of `add` wait to be counted.
+        """
+        added = frozenset[int]().union(*(part.nrefs for part in self._parts))
+        return signed(self._statistic.signature, frozenset() if self._waiting else added or self._scored)
 
     @property
     def headline(self) -> tuple[str, ...]:
@@ -186,7 +193,7 @@ class Metric:
                 raise ArgumentError("confidence: one number a row has no interval; leave it out")
             (scores,) = sample.bootstrap(resamples=resamples, seed=seed)
             result["intervals"] = _intervals(result, scores, confidence)
-        self._parts, self._waiting = [], []
+        self._parts, self._waiting, self._scored = [], [], sample.nrefs
         return result
 
     def sample_of(self, predictions: Any, references: Any = None) -> Sample:

@@ -26,6 +26,11 @@ Result = dict[str, Any]
 class Sample(Protocol):
     """Rows of data as a metric remembers them."""
 
+    @property
+    def nrefs(self) -> frozenset[int]:
+        """Each number of references that a row has, where the metric's signature tells it."""
+        ...
+
     def __len__(self) -> int: ...
 
     def joined(self, others: Sequence[Self]) -> Self:
@@ -54,6 +59,11 @@ class Statistics:
 
     statistic: Statistic
     rows: Rows
+
+    @property
+    def nrefs(self) -> frozenset[int]:
+        """Of the rows."""
+        return self.rows.nrefs
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -104,6 +114,11 @@ class Columns:
     function: ColumnFunction
     predictions: list[Any]
     references: list[Any] | None
+
+    @property
+    def nrefs(self) -> frozenset[int]:
+        """None: a function's signature tells nothing of them."""
+        return frozenset()
 
     def __len__(self) -> int:
         return len(self.predictions)
