@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from evenweave.metrics.rouge import rouge
+from evenweave.metrics.rouge_irregular import base_of
 
 
 def shares_within_a_ten_thousandth(shared_data: Path, **settings: object) -> dict[str, int]:
@@ -43,8 +44,23 @@ def test_official_figures_as_rouge_score_meets_them(shared_data: Path) -> None:
 
 def test_official_figures_with_the_tokens_and_stems_of_rouge_155(shared_data: Path) -> None:
     met = shares_within_a_ten_thousandth(shared_data, use_stemmer=True, tokenizer="rouge155")
-    # The nine others are all of one document: one hit fewer than ours, and we do not know why.
+    # The nine others are all of one document, one hit fewer than ours; see the next test.
     assert met == {"rouge1": 1200, "rouge2": 1200, "rougeLsum": 1191}
+
+
+def test_official_figures_are_all_met_if_attacker_is_a_stem_of_its_own(shared_data: Path) -> None:
+    """Porter's rules take attacker, attackers and attacking to one stem; the figures want the first apart.
+
+    We know no rule of the script that does that. An entry of its list of exceptions would, or another word
+    in the references that were scored; we have seen neither, so this is a finding and in no mode.
+    """
+    text = (shared_data / "realsumm_rouge" / "abs_own_refs.jsonl").read_text().lower()
+    found = {word: base_of(word) for word in set(re.findall("[a-z]+", text))}
+    forms = {word: base for word, base in found.items() if base is not None}
+    met = shares_within_a_ten_thousandth(
+        shared_data, use_stemmer=True, tokenizer="rouge155", exceptions={**forms, "attacker": "attacker"}
+    )
+    assert met == {"rouge1": 1200, "rouge2": 1200, "rougeLsum": 1200}
 
 
 def test_the_figures_of_rouge_scores_own_tests(shared_data: Path) -> None:
