@@ -21,7 +21,8 @@ _BLOCK = 1024
 
 
 @njit(cache=True, nogil=True)
-def _draw(key: np.uint64, start: int, draws: NDArray[np.uint64]) -> None:
+def draw(key: np.uint64, start: int, draws: NDArray[np.uint64]) -> None:
+    """Fill `draws` with the random words of the elements from `start` on, a multiple of 4: one for four."""
     first = np.uint64(start // 4)
     for j in range(len(draws)):
         draws[j] = _mix(key, first + np.uint64(j))
@@ -38,7 +39,7 @@ def drop_single(
     draws = np.empty(_BLOCK // 4, np.uint64)
     lanes = draws.view(np.uint16)
     for start in range(0, len(x), _BLOCK):
-        _draw(key, start, draws)
+        draw(key, start, draws)
         source, target = x[start : start + _BLOCK], out[start : start + _BLOCK]
         for j in range(len(source)):
             target[j] = source[j] * scale if lanes[j] >= threshold else np.float32(0)
@@ -54,7 +55,7 @@ def drop_half(
     wide = np.empty(_BLOCK, np.uint32)
     values = wide.view(np.float32)
     for start in range(0, len(x), _BLOCK):
-        _draw(key, start, draws)
+        draw(key, start, draws)
         source, target = x[start : start + _BLOCK], out[start : start + _BLOCK]
         for j in range(len(source)):
             wide[j] = np.uint32(source[j]) << np.uint32(16)

@@ -70,6 +70,22 @@ def squared(values: NDArray[np.float32]) -> Any:
     return total
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def squared_half(bits: NDArray[np.uint16]) -> Any:
+    """Return the sum of the squares of bfloat16 numbers, added up in float64 every 1,024."""
+    wide = np.empty(1024, np.uint32)
+    values = wide.view(np.float32)
+    total: Any = 0.0
+    for start in range(0, len(bits), len(wide)):
+        block, part = bits[start : start + len(wide)], np.float32(0)
+        for j in range(len(block)):
+            wide[j] = np.uint32(block[j]) << np.uint32(16)
+        for j in range(len(block)):
+            part += values[j] * values[j]
+        total += part
+    return total
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def catch_up(
     rows: NDArray[np.int64], weights: NDArray[np.float32], first: NDArray[np.float32],

@@ -1,13 +1,20 @@
-"""AdamW at memory speed: torch's fused pass, with the clipping in it and tables updated row by row."""
+"""AdamW at memory speed: torch's fused pass, with the clipping in it and tables updated row by row.
+
+Weights that layers read in bfloat16 keep their gradients in it, which is how they were computed, and are
+rounded anew right after their step: see `half_weights.py`.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from evenweave.kernels import row_adam
+from evenweave.training.half_weights import HalfWeights
 from evenweave.training.row_tables import Table, tables_in, terms_of
 
 
@@ -20,17 +27,32 @@ class RowAdamW(torch.optim.AdamW):
     Args:
         groups, options: as torch.optim.AdamW takes them.
         model: where tables are looked for.
+        halves: copies of weights, brought up to date by `step`; from here to `release` the gradients of
+            matrices among these weights are bfloat16, so a step must be one backward pass.
     """
 
-    def __init__(self, groups: list[dict[str, Any]], *, model: nn.Module, **options: Any) -> None:
+    def __init__(
+        self,
+        groups: list[dict[str, Any]],
+        *,
+        model: nn.Module,
+        halves: Sequence[HalfWeights] = (),
+        **options: Any,
+    ) -> None:
         super().__init__(groups, **{**options, "fused": True})
         self.tables: dict[Tensor, Table] = {}
         modules = {module.weight: module for module in tables_in(model)}
+        self.halves = tuple(halves)
+        copies = {weight: (half, copy) for half in halves for weight, copy in half.copies.items()}
+        self._halves: dict[Tensor, tuple[HalfWeights, Tensor]] = {}
         for group in self.param_groups:
-            if not terms_of(group["betas"]) or group["amsgrad"] or group["maximize"]:
+            if group["amsgrad"] or group["maximize"]:
                 continue
             for parameter in group["params"]:
-                if parameter in modules:
+                if parameter in copies and parameter.ndim == 2:
+                    self._halves[parameter] = copies[parameter]
+                    parameter.grad_dtype = torch.bfloat16
+                if parameter in modules and terms_of(group["betas"]):
                     self.tables[parameter] = Table(
                         modules[parameter], betas=group["betas"], eps=group["eps"],
                         weight_decay=group["weight_decay"],
@@ -49,12 +71,17 @@ class RowAdamW(torch.optim.AdamW):
             for parameter in group["params"]
             if parameter.grad is not None and parameter not in self.tables
         ]
-        norms = torch.stack(torch._foreach_norm(dense)).double() if dense else torch.zeros(0)
+        wide = [grad for grad in dense if grad.dtype != torch.bfloat16]
+        norms = torch.stack(torch._foreach_norm(wide)).double() if wide else torch.zeros(0)
         total = float((norms * norms).sum()) + sum(table.squared() for table in self.tables.values())
+        for grad in dense:
+            if grad.dtype == torch.bfloat16:
+                total += float(row_adam.squared_half(grad.view(torch.uint16).numpy().reshape(-1)))
         norm = math.sqrt(total)
         self._scale = min(1.0, max_norm / (norm + 1e-6))
         if at_once and self._scale < 1:
-            torch._foreach_mul_(dense, self._scale)
+            for grad in dense:
+                grad.mul_(self._scale)
             for parameter in self.tables:
                 if parameter.grad is not None:
                     parameter.grad._values().mul_(self._scale)
@@ -64,15 +91,21 @@ class RowAdamW(torch.optim.AdamW):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Make one step with the gradients as the last `clip` scaled them."""
-        held = {parameter: parameter.grad for parameter in self.tables}
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                table = self.tables.get(parameter)
-                if table is not None and parameter.grad is not None:
-                    table.step(float(group["lr"]), scale=self._scale)
-                    parameter.grad = None
+        for half in self.halves:
+            half.forget()  # a fused pass leaves a weight's version as it was
+        held = {parameter: parameter.grad for parameter in (*self.tables, *self._halves)}
         # The fused pass divides gradients by this as it reads them.
         self.grad_scale = None if self._scale == 1.0 else torch.tensor(1 / self._scale)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                if parameter in self.tables:
+                    self.tables[parameter].step(float(group["lr"]), scale=self._scale)
+                    parameter.grad = None
+                elif parameter in self._halves:
+                    self._step_half(parameter, group)
+                    parameter.grad = None
         try:
             super().step()
         finally:
@@ -80,6 +113,24 @@ class RowAdamW(torch.optim.AdamW):
             self._scale = 1.0
             for parameter, gradient in held.items():
                 parameter.grad = gradient
+
+    def _step_half(self, weight: nn.Parameter, group: dict[str, Any]) -> None:
+        """Step a weight whose gradient is bfloat16, and round it, while it is in the cache."""
+        state, grad = self.state[weight], weight.grad
+        assert grad is not None
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
+        state["step"] += 1
+        torch._fused_adamw_(
+            [weight], [grad.float()], [state["exp_avg"]], [state["exp_avg_sq"]], [], [state["step"]],
+            lr=float(group["lr"]), beta1=group["betas"][0], beta2=group["betas"][1],
+            weight_decay=group["weight_decay"], eps=group["eps"], amsgrad=False, maximize=False,
+            grad_scale=self.grad_scale,
+        )  # fmt: skip
+        half, copy = self._halves[weight]
+        copy.copy_(weight)
+        half.mark([weight])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as AdamW's own: all rows up to date."""
@@ -100,6 +151,9 @@ class RowAdamW(torch.optim.AdamW):
         for table in self.tables.values():
             table.release()
         self.tables.clear()
+        for weight in self._halves:
+            weight.grad_dtype = weight.dtype
+        self._halves.clear()
 
     def _settle(self) -> None:
         for parameter, table in self.tables.items():

@@ -67,6 +67,10 @@ class Events:
             handler is not None and getattr(handler, "__qualname__", "") != idle for handler in handlers
         )
 
+    def foreign(self) -> bool:
+        """Whether a callback is someone else's, who may do anything to the model."""
+        return any(not type(callback).__module__.startswith("evenweave.") for callback in self.callbacks)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the states of callbacks that have one, by class name and place."""
         return {key: read() for key, read, _ in self._stateful()}

@@ -120,76 +120,101 @@ def _on_gpu(q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
     return out.to(kind)[None]
 
 
-class _FlatAttention(torch.autograd.Function):
-    """Softmax attention bucket by bucket, in float32, with dropout on the probabilities.
+@dataclass(frozen=True)
+class Part:
+    """Queries, keys or values: the columns from `first` on, of `rows` `[N, S]`, contiguous."""
 
-    Scores, probabilities and the products with values are small beside the model's matrix products, so
-    float32 here costs little and bfloat16 runs keep exact probabilities.
-    """
+    rows: Tensor
+    first: int = 0
+
+
+class _FlatAttention(torch.autograd.Function):
+    """`attend` of tensors `[N, H, D]`."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
-        out = torch.empty(q.shape, dtype=q.dtype)
-        out[how.layout.tokens :] = 0
-        saved: list[Any] = []
-        with torch.autocast("cpu", enabled=False):  # it would round the products to bfloat16
-            for place, bucket in enumerate(how.layout.buckets):
-                parts = [_gather(x, bucket) for x in (q, k, v)]
-                mask = _mask_of(place, q.shape[1], how)
-                if mask is None:
-                    scores = torch.bmm(parts[0], parts[1].transpose(1, 2)).mul_(how.scale)
-                else:
-                    scores = torch.baddbmm(mask, parts[0], parts[1].transpose(1, 2), alpha=how.scale)
-                probabilities = torch.softmax(scores, dim=-1)
-                key = new_key() if how.dropout else None
-                # The scores are done with; their memory takes what is left of the probabilities.
-                used = probabilities if key is None else dropped(probabilities, how.dropout, key, out=scores)
-                _scatter(torch.bmm(used, parts[2]), bucket, out)
-                saved.append((*parts, probabilities, key))
-        ctx.saved, ctx.how = saved, how
-        return out
+        parts = [Part(x.detach().reshape(len(x), -1).contiguous()) for x in (q, k, v)]
+        out, ctx.saved = attend(*parts, heads=q.shape[1], size=q.shape[2], how=how)
+        ctx.how = how
+        return out.view(q.shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        how: How = ctx.how
-        grads = [torch.empty(grad.shape, dtype=grad.dtype) for _ in range(3)]
-        for made in grads:
-            made[how.layout.tokens :] = 0
-        for bucket, (q, k, v, probabilities, key) in zip(how.layout.buckets, ctx.saved, strict=True):
-            g = _gather(grad, bucket)
-            used = probabilities if key is None else dropped(probabilities, how.dropout, key)
-            _scatter(torch.bmm(used.transpose(1, 2), g), bucket, grads[2])
-            of_scores = torch.bmm(g, v.transpose(1, 2))
-            if key is not None:
-                dropped(of_scores, how.dropout, key, out=of_scores)
-            g_rows, p_rows = (x.numpy().reshape(-1, bucket.longest) for x in (of_scores, probabilities))
-            sequences.softmax_backward(g_rows, p_rows, np.float32(how.scale))
-            _scatter(torch.bmm(of_scores, k), bucket, grads[0])
-            _scatter(torch.bmm(of_scores.transpose(1, 2), q), bucket, grads[1])
-        return *grads, None
+        flat = grad.reshape(len(grad), -1).contiguous()
+        made = [Part(torch.empty_like(flat)) for _ in range(3)]
+        attend_backward(flat, ctx.saved, ctx.how, *made)
+        return *(part.rows.view(grad.shape) for part in made), None
 
 
-def _gather(x: Tensor, bucket: Bucket) -> Tensor:
-    """Return the bucket's tokens of `[N, H, D]` as float32 `[C * H, L, D]`, zero where there is none."""
-    x = x.detach().contiguous()
-    made = torch.empty(bucket.count, x.shape[1], bucket.longest, x.shape[2])
-    if x.dtype == torch.bfloat16:
-        bits = made.view(torch.uint32).numpy()
-        sequences.gather_half(x.view(torch.uint16).numpy(), bucket.bounds, bits)
+def attend(q: Part, k: Part, v: Part, *, heads: int, size: int, how: How) -> tuple[Tensor, list[Any]]:
+    """Return softmax attention bucket by bucket, `[N, H * D]`, and what `attend_backward` needs.
+
+    In float32, with dropout on the probabilities: scores, probabilities and the products with values are
+    small beside the model's matrix products, so float32 costs little and bfloat16 runs keep exact
+    probabilities.
+
+    Args:
+        q, k, v: H * D columns each, float32 or bfloat16.
+        heads, size: H and D.
+    """
+    out = torch.empty(len(q.rows), heads * size, dtype=q.rows.dtype)
+    out[how.layout.tokens :] = 0
+    saved: list[Any] = []
+    with torch.autocast("cpu", enabled=False):  # it would round the products to bfloat16
+        for place, bucket in enumerate(how.layout.buckets):
+            parts = [_gather(x, bucket, heads, size) for x in (q, k, v)]
+            mask = _mask_of(place, heads, how)
+            if mask is None:
+                scores = torch.bmm(parts[0], parts[1].transpose(1, 2)).mul_(how.scale)
+            else:
+                scores = torch.baddbmm(mask, parts[0], parts[1].transpose(1, 2), alpha=how.scale)
+            probabilities = torch.softmax(scores, dim=-1)
+            key = new_key() if how.dropout else None
+            # The scores are done with; their memory takes what is left of the probabilities.
+            used = probabilities if key is None else dropped(probabilities, how.dropout, key, out=scores)
+            _scatter(torch.bmm(used, parts[2]), bucket, Part(out), heads)
+            saved.append((*parts, probabilities, key))
+    return out, saved
+
+
+def attend_backward(grad: Tensor, saved: list[Any], how: How, q: Part, k: Part, v: Part) -> None:
+    """Write the gradients of `attend`'s queries, keys and values, from that of its result, to q, k and v."""
+    for part in (q, k, v):
+        part.rows[how.layout.tokens :] = 0
+    for bucket, (of_q, of_k, of_v, probabilities, key) in zip(how.layout.buckets, saved, strict=True):
+        heads, size = len(of_q) // bucket.count, of_q.shape[2]
+        g = _gather(Part(grad), bucket, heads, size)
+        used = probabilities if key is None else dropped(probabilities, how.dropout, key)
+        _scatter(torch.bmm(used.transpose(1, 2), g), bucket, v, heads)
+        of_scores = torch.bmm(g, of_v.transpose(1, 2))
+        if key is not None:
+            dropped(of_scores, how.dropout, key, out=of_scores)
+        g_rows, p_rows = (x.numpy().reshape(-1, bucket.longest) for x in (of_scores, probabilities))
+        sequences.softmax_backward(g_rows, p_rows, np.float32(how.scale))
+        _scatter(torch.bmm(of_scores, of_k), bucket, q, heads)
+        _scatter(torch.bmm(of_scores.transpose(1, 2), of_q), bucket, k, heads)
+
+
+def _gather(part: Part, bucket: Bucket, heads: int, size: int) -> Tensor:
+    """Return the bucket's tokens as float32 `[C * H, L, D]`, zero where there is none."""
+    made = torch.empty(bucket.count, heads, bucket.longest, size)
+    if part.rows.dtype == torch.bfloat16:
+        bits = part.rows.view(torch.uint16).numpy()
+        sequences.gather_half(bits, part.first, bucket.bounds, made.view(torch.uint32).numpy())
     else:
-        sequences.gather_single(x.float().numpy(), bucket.bounds, made.numpy())
-    return made.view(-1, bucket.longest, x.shape[2])
+        sequences.gather_single(part.rows.float().numpy(), part.first, bucket.bounds, made.numpy())
+    return made.view(-1, bucket.longest, size)
 
 
-def _scatter(cells: Tensor, bucket: Bucket, out: Tensor) -> None:
-    """Write `[C * H, L, D]` back to the bucket's tokens of `out` `[N, H, D]`."""
-    cells = cells.view(bucket.count, -1, bucket.longest, cells.shape[-1])
-    if out.dtype == torch.bfloat16:
+def _scatter(cells: Tensor, bucket: Bucket, out: Part, heads: int) -> None:
+    """Write `[C * H, L, D]` back to the bucket's tokens of `out`."""
+    cells = cells.view(bucket.count, heads, bucket.longest, cells.shape[-1])
+    if out.rows.dtype == torch.bfloat16:
         bits = cells.view(torch.uint32).numpy()
-        sequences.scatter_half(bits, bucket.bounds, out.view(torch.uint16).numpy())
+        sequences.scatter_half(bits, bucket.bounds, out.rows.view(torch.uint16).numpy(), out.first)
     else:
-        sequences.scatter_single(cells.numpy(), bucket.bounds, out.numpy())
+        sequences.scatter_single(cells.numpy(), bucket.bounds, out.rows.numpy(), out.first)
 
 
 def _mask_of(place: int, heads: int, how: How) -> Tensor | None:

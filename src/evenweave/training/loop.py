@@ -23,6 +23,7 @@ from evenweave.training.feed import Feed, MicroBatch, StreamFeed
 from evenweave.training.flat_attention import use_layout
 from evenweave.training.forward import Forward
 from evenweave.training.graphs import Graphs
+from evenweave.training.half_weights import HalfWeights
 from evenweave.training.nonfinite import settle, usable
 from evenweave.training.optim import clip_gradients
 from evenweave.training.sharding import plain
@@ -69,6 +70,10 @@ class Run:
     rows_trained: int = 0
     # Whether a callback reads the gradients before the optimizer's step.
     seen: bool = False
+    # Copies of weights in half precision; where someone may write to weights beside an optimizer that keeps
+    # these up to date, they are made anew each step.
+    halves: list[HalfWeights] = field(default_factory=list)
+    watched: bool = False
     # Over several ranks: how many were asked to stop, learned with the step's label count.
     asked: Tensor | None = None
 
@@ -86,6 +91,7 @@ def train(run: Run) -> None:
     """
     state, control = run.state, run.control
     run.seen = run.events.heard("on_pre_optimizer_step")
+    run.watched = run.events.foreign() or not getattr(run.optimizer, "halves", ())
     run.tell("on_train_begin")
     run.wrapped.train()
     if run.args.eval_on_start and state.global_step == 0:
@@ -124,6 +130,9 @@ def train(run: Run) -> None:
 def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     """Make one step on the mean loss over all valid labels of its micro-batches, on all ranks."""
     args, forward = run.args, run.forward
+    if run.watched:
+        for half in run.halves:
+            half.forget()
     parts = [(forward.count(micro.batch), micro) for micro in micro_batches if len(micro.rows)]
     own = sum((count for count, _ in parts), torch.zeros((), dtype=torch.float64))
     if run.ranks.world > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from evenweave.errors import ArgumentError
 from evenweave.training.adamw import RowAdamW
 from evenweave.training.arguments import TrainingArguments
+from evenweave.training.half_weights import HalfWeights
 
 _NOT_DECAYED = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)", re.IGNORECASE)
 OPTIMIZERS = ("adamw_torch_fused", "adamw_torch", "sgd", "adagrad", "rmsprop", "adafactor")
@@ -33,12 +34,17 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 def make_optimizer(
-    model: nn.Module, args: TrainingArguments, *, by_row: bool = False
+    model: nn.Module,
+    args: TrainingArguments,
+    *,
+    by_row: bool = False,
+    halves: Sequence[HalfWeights] = (),
 ) -> torch.optim.Optimizer:
     """Return the optimizer `args.optim` names over the trainable parameters of `model`.
 
     Args:
         by_row: "adamw_torch_fused" may update embedding tables row by row (see `RowAdamW`).
+        halves: copies of weights that it then keeps up to date.
 
     Raises:
         ArgumentError: an unknown name, or a model with nothing to train.
@@ -54,7 +60,7 @@ def make_optimizer(
     }
     match args.optim:
         case "adamw_torch_fused" if by_row:
-            return RowAdamW(groups, model=model, **{**adam, **extra})
+            return RowAdamW(groups, model=model, halves=halves, **{**adam, **extra})
         case "adamw_torch" | "adamw_torch_fused" | "adamw_hf":
             fused = args.optim == "adamw_torch_fused"
             return torch.optim.AdamW(groups, **{**adam, "fused": fused, **extra})

@@ -12,6 +12,7 @@ from evenweave.errors import EvenweaveError
 from evenweave.training import flat_attention
 from evenweave.training.flat_layout import FlatModel, flatten
 from evenweave.training.forward import accepted_columns
+from evenweave.training.fused_layer import fuse_layers, plain_layers
 from evenweave.training.loss import logits_of
 
 log = logging.getLogger("evenweave")
@@ -41,7 +42,11 @@ def make_flat(model: nn.Module, *, wanted: bool | str, half: bool) -> FlatModel 
         try:
             base.set_attn_implementation(flat_attention.NAME)
             hooks = _gather_first_tokens(base)
+            fused = fuse_layers(base)
             found = _tried(base)
+            if found is None and fused:
+                plain_layers(base)
+                found = _tried(base)
             if found is not None:
                 return found
             for hook in hooks:
@@ -50,6 +55,7 @@ def make_flat(model: nn.Module, *, wanted: bool | str, half: bool) -> FlatModel 
         except (EvenweaveError, ValueError, RuntimeError, IndexError, TypeError, AttributeError) as error:
             why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         base.set_attn_implementation(before)
+        plain_layers(base)
     flat_attention.use_layout(None)
     log.info("padded batches: %s cannot run flat ones (%s)", type(_base(model)).__name__, why)
     return None

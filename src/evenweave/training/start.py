@@ -17,6 +17,7 @@ from evenweave.training.callbacks import interval
 from evenweave.training.checkpoint import complete_checkpoints
 from evenweave.training.dropout import use_fast_dropout
 from evenweave.training.feed import Feed, Plan, StreamFeed
+from evenweave.training.fused_layer import half_weights
 from evenweave.training.graphs import make_graphs
 from evenweave.training.loop import Run
 from evenweave.training.loss import Loss, kind_of
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from evenweave.training.trainer import Trainer
 
 log = logging.getLogger("evenweave")
+
+# Where callbacks find gradients.
+_GRADIENT_EVENTS = ("on_pre_optimizer_step", "on_optimizer_step")
 
 
 def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], bool]) -> Run:
@@ -71,7 +75,12 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
     state.max_steps, epochs = run_length(trainer, feed)
     by_row = ranks.world == 1 and ranks.device.type == "cpu" and not args.torch_compile
     given_optimizer, given_schedule = trainer.optimizers
-    optimizer = given_optimizer or make_optimizer(wrapped, args, by_row=by_row)
+    halves = half_weights(model) if forward.dtype == torch.bfloat16 else []
+    # Gradients in half precision must not be added up, nor shown to anyone.
+    alone = args.gradient_accumulation_steps == 1 and not any(map(trainer.events().heard, _GRADIENT_EVENTS))
+    optimizer = given_optimizer or make_optimizer(
+        wrapped, args, by_row=by_row, halves=halves if alone else []
+    )
     trainer.optimizer = optimizer
     trainer.lr_scheduler = schedule = given_schedule or make_schedule(optimizer, args, state.max_steps)
     state.num_train_epochs, state.train_batch_size = epochs, args.per_device_train_batch_size
@@ -96,6 +105,7 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
         evaluate=lambda: _evaluate(trainer, run),
         save=lambda: _save(trainer, run),
         interrupted=interrupted,
+        halves=halves,
         graphs=make_graphs(args, model, optimizer, forward) if ranks.world == 1 else None,
         flops_per_token=6 * _parameters_in_use(model),
     )

@@ -23,6 +23,7 @@ from evenweave.training.defaults import all_callbacks, call_init, default_collat
 from evenweave.training.distributed import Ranks
 from evenweave.training.flat_layout import FlatModel
 from evenweave.training.forward import Forward, accepted_columns
+from evenweave.training.fused_layer import forget_halves
 from evenweave.training.interrupt import Interrupt
 from evenweave.training.labels import take_label_names
 from evenweave.training.lock import alone_in
@@ -363,6 +364,7 @@ class Trainer:
         if self._flat is None or self._flat[0] is not self.model:
             wanted = self.args.padding_free if self.preprocess_logits_for_metrics is None else False
             self._flat = self.model, make_flat(self.model, wanted=wanted, half=dtype is not None)
+        forget_halves(self.model)
         return Forward(
             self.model,
             loss or Loss(kind_of(self.model)),

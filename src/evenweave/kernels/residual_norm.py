@@ -1,0 +1,102 @@
+"""Dropout, residual connection and layer normalisation in one pass, and their gradient in another.
+
+Layer normalisation: Ba, Kiros and Hinton 2016, section 3. Dropout is that of `dropout.py`: the same key
+drops the same places.
+
+Shape legend: N tokens, D dimensions, a multiple of 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from evenweave.kernels.dropout import draw
+
+_FAST = {"reassoc", "contract", "nsz"}
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+def drop_add_norm(
+    x: NDArray[np.float32], residual: NDArray[np.float32], key: np.uint64, threshold: Any, scale: Any,
+    weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
+    normal: NDArray[np.float32], spread: NDArray[np.float32], out: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Write to `out` the layer norm of `residual` plus what dropout leaves of `x`, all `[N, D]`.
+
+    Args:
+        key, threshold, scale: as `drop_single` takes them; nothing is dropped at threshold 0.
+        weight, bias: `[D]`.
+        eps: float32, added to the variance.
+        normal, spread: `[N, D]` and `[N]`, receive what `drop_add_norm_backward` needs: the normalised sum
+            and one over its standard deviation. `normal` may be `out`.
+    """
+    width = x.shape[1]
+    draws = np.zeros(width // 4, np.uint64)
+    lanes = draws.view(np.uint16)
+    count, one = np.float32(width), np.float32(1)
+    for i in range(len(x)):
+        if threshold:
+            draw(key, i * width, draws)
+        source, beside, made, target = x[i], residual[i], normal[i], out[i]
+        total = np.float32(0)
+        for j in range(width):
+            value = beside[j] + (source[j] * scale if lanes[j] >= threshold else np.float32(0))
+            made[j] = value
+            total += value
+        mean, squares = total / count, np.float32(0)
+        for j in range(width):
+            squares += (made[j] - mean) * (made[j] - mean)
+        spread[i] = inverse = one / np.sqrt(squares / count + eps)
+        for j in range(width):
+            value = (made[j] - mean) * inverse
+            made[j] = value
+            target[j] = value * weight[j] + bias[j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+def drop_add_norm_backward(
+    grad: NDArray[np.float32], more: NDArray[np.float32], normal: NDArray[np.float32],
+    spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64, threshold: Any, scale: Any,
+    of_weight: NDArray[np.float32], of_bias: NDArray[np.float32], of_residual: NDArray[np.float32],
+    of_x: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Write the gradients of `drop_add_norm`'s arguments, from that of its result: `grad + more`, `[N, D]`.
+
+    Args:
+        more: `[N, D]`, or no rows where there is only `grad`.
+        of_weight, of_bias: `[D]`, zeros.
+        of_residual, of_x: `[N, D]`; `of_residual` may be `grad`.
+    """
+    width = grad.shape[1]
+    draws = np.zeros(width // 4, np.uint64)
+    lanes = draws.view(np.uint16)
+    count = np.float32(width)
+    for i in range(len(grad)):
+        source, made, residual, dropped = grad[i], normal[i], of_residual[i], of_x[i]
+        if len(more):
+            other = more[i]
+            for j in range(width):
+                residual[j] = source[j] + other[j]
+        else:
+            for j in range(width):
+                residual[j] = source[j]
+        mean, along = np.float32(0), np.float32(0)
+        for j in range(width):
+            value = residual[j]
+            of_bias[j] += value
+            of_weight[j] += value * made[j]
+            value *= weight[j]
+            residual[j] = value
+            mean += value
+            along += value * made[j]
+        mean, along, inverse = mean / count, along / count, spread[i]
+        if threshold:
+            draw(key, i * width, draws)
+        for j in range(width):
+            value = (residual[j] - mean - made[j] * along) * inverse
+            residual[j] = value
+            dropped[j] = value * scale if lanes[j] >= threshold else np.float32(0)

@@ -1,0 +1,383 @@
+"""A layer of BERT's kind, forward and backward, as one step of autograd.
+
+Of the time of a flat batch on a CPU, half went into what lies between the matrix products: casts of weights
+and gradients, dropout, residual and norm one by one, and a hundred calls a layer. Here queries, keys and
+values are one product, dropout, residual and norm one pass (`kernels/residual_norm.py`), and weights are
+rounded to bfloat16 when they change. It computes what the layer's own modules compute, draws the same
+dropout, and steps aside for anything it does not know: padded batches, hooks, adapters, other precisions.
+
+Layers: Devlin et al. 2019 (BERT), with the norm after the residual; RoBERTa, XLM-R, ELECTRA and others share
+them.
+
+Shape legend: N tokens, D dimensions of the model, F of the inner layer, H heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.modules.module import _has_any_global_hook
+
+from evenweave.kernels import residual_norm
+from evenweave.training.dropout import FastDropout, new_key
+from evenweave.training.flat_attention import How, Part, attend, attend_backward, current_layout
+from evenweave.training.half_weights import HalfWeights
+
+_HALVES = "_half_weights"
+_HOOKS = (
+    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
+)  # fmt: skip
+_LINEARS = ("query", "key", "value", "out", "up", "down")
+_Two = Callable[[Tensor, Tensor], Tensor]
+
+
+def _gelu_backward(grad: Tensor, x: Tensor) -> Tensor:
+    made: Tensor = torch.ops.aten.gelu_backward(grad, x)
+    return made
+
+
+def _tanh_gelu_backward(grad: Tensor, x: Tensor) -> Tensor:
+    made: Tensor = torch.ops.aten.gelu_backward(grad, x, approximate="tanh")
+    return made
+
+
+def _relu_backward(grad: Tensor, x: Tensor) -> Tensor:
+    made: Tensor = torch.ops.aten.threshold_backward(grad, x, 0)
+    return made
+
+
+# By the names of transformers' classes and torch's.
+_ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], _Two]] = {
+    "GELUActivation": (F.gelu, _gelu_backward),
+    "NewGELUActivation": (lambda x: F.gelu(x, approximate="tanh"), _tanh_gelu_backward),
+    "GELUTanh": (lambda x: F.gelu(x, approximate="tanh"), _tanh_gelu_backward),
+    "ReLU": (F.relu, _relu_backward),
+}
+
+
+@dataclass(frozen=True)
+class Modules:
+    """The modules of a layer."""
+
+    attention: Any
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+    out: nn.Linear
+    out_dropout: nn.Dropout
+    out_norm: nn.LayerNorm
+    up: nn.Linear
+    activation: nn.Module
+    down: nn.Linear
+    down_dropout: nn.Dropout
+    down_norm: nn.LayerNorm
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Weight and bias of the six linear layers, then of both norms."""
+        owners = [*(getattr(self, name) for name in _LINEARS), self.out_norm, self.down_norm]
+        return [parameter for owner in owners for parameter in (owner.weight, owner.bias)]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one call of a layer computes.
+
+    Attributes:
+        dtype: of the matrix products, float32 or bfloat16.
+        dropouts: after attention and after the inner layer.
+        eps: of the two norms.
+        weights: of query, key and value together, their biases, then of out, up and down; all of `dtype`.
+    """
+
+    how: How
+    heads: int
+    dtype: torch.dtype
+    dropouts: tuple[float, float]
+    eps: tuple[float, float]
+    activation: tuple[Callable[[Tensor], Tensor], _Two]
+    weights: tuple[Tensor, ...]
+
+
+def modules_of(layer: nn.Module) -> Modules | None:
+    """Return a layer's modules if it is of BERT's kind and each is what it is called; else None."""
+    try:
+        block: Any = layer
+        attention, inner, last = block.attention, block.intermediate, block.output
+        own, after = attention.self, attention.output
+        found = Modules(
+            own, own.query, own.key, own.value, after.dense, after.dropout, after.LayerNorm,
+            inner.dense, inner.intermediate_act_fn, last.dense, last.dropout, last.LayerNorm,
+        )  # fmt: skip
+    except AttributeError:
+        return None
+    linears = [getattr(found, name) for name in _LINEARS]
+    if (
+        any(type(linear) is not nn.Linear or linear.bias is None for linear in linears)
+        or any(type(norm) is not nn.LayerNorm for norm in (found.out_norm, found.down_norm))
+        or type(found.out_dropout) not in (nn.Dropout, FastDropout)
+        or type(found.down_dropout) not in (nn.Dropout, FastDropout)
+        or type(found.activation).__name__ not in _ACTIVATIONS
+    ):
+        return None
+    width = found.out.out_features
+    parameters = found.parameters()
+    if (
+        any(
+            type(parameter) is not nn.Parameter
+            or parameter.dtype != torch.float32
+            or parameter.device.type != "cpu"
+            or not parameter.is_contiguous()
+            for parameter in parameters
+        )
+        or {norm.normalized_shape for norm in (found.out_norm, found.down_norm)} != {(width,)}
+        or any(linear.out_features != width for linear in (found.query, found.key, found.value))
+        or width % own.num_attention_heads
+        or width % 4
+        or getattr(layer, "is_decoder", False)
+        or getattr(layer, "chunk_size_feed_forward", 0)
+    ):
+        return None
+    return found
+
+
+class FusedLayer(nn.Module):
+    """Put before a layer's own class by `fuse_layers`; computes flat batches in one step."""
+
+    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Return the layer's result `[1, N, D]` for `hidden_states` `[1, N, D]`."""
+        made = _settings(self, hidden_states, args, kwargs)
+        if made is None:
+            return super().forward(hidden_states, *args, **kwargs)
+        settings, parameters = made
+        return _Layer.apply(hidden_states[0].float(), settings, *parameters)[None]  # type: ignore[no-untyped-call]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Copy and pickle as the layer it was."""
+        kept = {name: value for name, value in vars(self).items() if name != _HALVES}
+        return _empty, (type(self).__mro__[2],), kept
+
+
+def _empty(kind: type[nn.Module]) -> nn.Module:
+    return kind.__new__(kind)
+
+
+@cache
+def _fused_class(plain: Any) -> Any:
+    return type(plain.__name__, (FusedLayer, plain), {"__module__": plain.__module__})
+
+
+def fuse_layers(model: nn.Module) -> int:
+    """Make every layer of BERT's kind a FusedLayer, in place; returns how many."""
+    changed = 0
+    for layer in model.modules():
+        if not isinstance(layer, FusedLayer) and modules_of(layer) is not None:
+            plain: Any = type(layer)
+            layer.__class__ = _fused_class(plain)
+            changed += 1
+    return changed
+
+
+def plain_layers(model: nn.Module) -> None:
+    """Undo `fuse_layers`."""
+    for layer in model.modules():
+        if isinstance(layer, FusedLayer):
+            layer.__class__ = type(layer).__mro__[2]
+            layer.__dict__.pop(_HALVES, None)
+
+
+def half_weights(model: nn.Module) -> list[HalfWeights]:
+    """Return the copies that the fused layers of `model` compute with in bfloat16."""
+    layers = [layer for layer in model.modules() if isinstance(layer, FusedLayer)]
+    known = [(layer, modules_of(layer)) for layer in layers]
+    return [_halves(layer, modules) for layer, modules in known if modules is not None]
+
+
+def forget_halves(model: nn.Module) -> None:
+    """Have those copies made anew: the model may have been changed in ways that leave no trace."""
+    for layer in model.modules():
+        held: HalfWeights | None = layer.__dict__.get(_HALVES)
+        if held is not None:
+            held.forget()
+
+
+def _halves(layer: nn.Module, modules: Modules) -> HalfWeights:
+    held: HalfWeights | None = layer.__dict__.get(_HALVES)
+    parameters = modules.parameters()[:12]
+    if held is None or any(a is not b for a, b in zip(held.copies, _stacked(parameters), strict=True)):
+        order = _stacked(parameters)
+        held = HalfWeights([order[:3], order[3:6], *([parameter] for parameter in order[6:])])
+        layer.__dict__[_HALVES] = held
+    return held
+
+
+def _stacked(parameters: list[nn.Parameter]) -> list[nn.Parameter]:
+    """Query's, key's and value's weights, then their biases, then the rest."""
+    return [*parameters[0:6:2], *parameters[1:6:2], *parameters[6:]]
+
+
+def _settings(
+    layer: nn.Module, x: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Settings, list[nn.Parameter]] | None:
+    """Return how to compute this call in one step, and with what; None where the layer itself must."""
+    layout = current_layout()
+    if layout is None or len(x) != 1 or x.device.type != "cpu" or torch.compiler.is_compiling():
+        return None
+    if any(value is not None for name, value in _named(args, kwargs).items() if name not in _HARMLESS):
+        return None
+    modules = modules_of(layer)
+    if modules is None or _hooked(layer):
+        return None
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+    if dtype not in (torch.float32, torch.bfloat16):
+        return None
+    drops = [drop.p if drop.training else 0.0 for drop in (modules.out_dropout, modules.down_dropout)]
+    own = modules.attention
+    attention_drop = own.dropout.p if own.training else 0.0
+    if not all(drop < 1 - 2**-16 for drop in (*drops, attention_drop)):
+        return None
+    parameters = modules.parameters()
+    if dtype == torch.bfloat16:
+        weights = _halves(layer, modules).read()
+    else:
+        order = [parameter.detach() for parameter in _stacked(parameters[:12])]
+        weights = (torch.cat(order[:3]), torch.cat(order[3:6]), *order[6:])
+    size = modules.query.out_features // own.num_attention_heads
+    settings = Settings(
+        how=How(layout, attention_drop, getattr(own, "scaling", size**-0.5), False, None),
+        heads=own.num_attention_heads,
+        dtype=dtype,
+        dropouts=(drops[0], drops[1]),
+        eps=(modules.out_norm.eps, modules.down_norm.eps),
+        activation=_ACTIVATIONS[type(modules.activation).__name__],
+        weights=weights,
+    )
+    return settings, parameters
+
+
+# What layers are called with and does not change what they compute from a flat batch.
+_HARMLESS = frozenset({"position_ids", "cache_position", "use_cache"})
+_POSITIONAL = ("attention_mask", "encoder_hidden_states", "encoder_attention_mask", "past_key_values")
+
+
+def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
+
+
+def _hooked(layer: nn.Module) -> bool:
+    """Whether someone listens inside the layer; hooks of the layer itself are called as ever."""
+    if _has_any_global_hook():  # type: ignore[no-untyped-call]
+        return True
+    inside = (module for module in layer.modules() if module is not layer)
+    return any(getattr(module, name) for module in inside for name in _HOOKS)
+
+
+class _Layer(torch.autograd.Function):
+    """The layer on tokens `[N, D]`, float32; parameters as `Modules.parameters` gives them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, settings: Settings, *parameters: Tensor) -> Tensor:
+        w_in, b_in, w_out, b_out, w_up, b_up, w_down, b_down = settings.weights
+        width = x.shape[1]
+        half = x.to(settings.dtype)
+        qkv = torch.addmm(b_in, half, w_in.t())
+        context, attended = attend(
+            *(Part(qkv, width * place) for place in range(3)),
+            heads=settings.heads, size=width // settings.heads, how=settings.how,
+        )  # fmt: skip
+        norms = [parameter.detach() for parameter in parameters[12:]]
+        first, normal1, spread1, key1 = _norm(
+            torch.addmm(b_out, context, w_out.t()), x, norms[0], norms[1], settings, 0
+        )
+        first_half = first.to(settings.dtype)
+        raised = torch.addmm(b_up, first_half, w_up.t())
+        active = settings.activation[0](raised)
+        last, normal2, spread2, key2 = _norm(
+            torch.addmm(b_down, active, w_down.t()), first, norms[2], norms[3], settings, 1
+        )
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(
+                half, context, normal1, spread1, first_half, raised, active, normal2, spread2,
+                norms[0], norms[2], w_in, w_out, w_up, w_down,
+            )  # fmt: skip
+            ctx.rest = settings, attended, key1, key2
+        return last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        (
+            half, context, normal1, spread1, first_half, raised, active, normal2, spread2,
+            gain1, gain2, w_in, w_out, w_up, w_down,
+        ) = ctx.saved_tensors  # fmt: skip
+        settings, attended, key1, key2 = ctx.rest
+        wanted = ctx.needs_input_grad
+        grads: list[Tensor | None] = [None] * 16
+
+        none = torch.empty(0, grad.shape[1])
+        beside, of_down, *grads[14:] = _norm_backward(
+            grad.contiguous(), none, normal2, spread2, gain2, key2, settings, 1
+        )
+        grads[10:12] = _linear_backward(of_down, active, wanted[12] or wanted[13])
+        of_raised = settings.activation[1](of_down @ w_down, raised)
+        grads[8:10] = _linear_backward(of_raised, first_half, wanted[10] or wanted[11])
+        beside, of_out, *grads[12:14] = _norm_backward(
+            beside, (of_raised @ w_up).float(), normal1, spread1, gain1, key1, settings, 0
+        )
+        grads[6:8] = _linear_backward(of_out, context, wanted[8] or wanted[9])
+        of_qkv = torch.empty(len(grad), 3 * grad.shape[1], dtype=settings.dtype)
+        parts = [Part(of_qkv, grad.shape[1] * place) for place in range(3)]
+        attend_backward(of_out @ w_out, attended, settings.how, *parts)
+        weights, biases = _linear_backward(of_qkv, half, any(wanted[2:8]))
+        if weights is not None and biases is not None:
+            grads[0:6:2], grads[1:6:2] = weights.chunk(3), biases.chunk(3)
+        of_x = beside.add_(of_qkv @ w_in) if wanted[0] else None
+        return of_x, None, *grads
+
+
+def _norm(
+    x: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, settings: Settings, which: int
+) -> tuple[Tensor, Tensor, Tensor, np.uint64]:
+    """Return the norm of the residual plus what dropout leaves of `x`, and what the gradient needs."""
+    key, threshold, scale = _drop(settings.dropouts[which])
+    normal, out = torch.empty_like(residual), torch.empty_like(residual)
+    spread = torch.empty(len(residual))
+    residual_norm.drop_add_norm(
+        x.float().numpy(), residual.detach().numpy(), key, threshold, scale, weight.numpy(), bias.numpy(),
+        np.float32(settings.eps[which]), normal.numpy(), spread.numpy(), out.numpy(),
+    )  # fmt: skip
+    return out, normal, spread, key
+
+
+def _norm_backward(
+    grad: Tensor, more: Tensor, normal: Tensor, spread: Tensor, weight: Tensor, key: np.uint64,
+    settings: Settings, which: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """Return the gradients of the residual (float32), of `x` (as products take it), of weight and bias."""
+    _, threshold, scale = _drop(settings.dropouts[which], key)
+    of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(weight)
+    of_residual, of_x = torch.empty_like(grad), torch.empty_like(grad)
+    residual_norm.drop_add_norm_backward(
+        grad.numpy(), more.numpy(), normal.numpy(), spread.numpy(), weight.numpy(), key, threshold, scale,
+        of_weight.numpy(), of_bias.numpy(), of_residual.numpy(), of_x.numpy(),
+    )  # fmt: skip
+    return of_residual, of_x.to(settings.dtype), of_weight, of_bias
+
+
+def _drop(p: float, key: np.uint64 | None = None) -> tuple[np.uint64, np.uint16, np.float32]:
+    """Return key (a new one unless given), threshold and scale as the kernels take them."""
+    if not p:
+        return np.uint64(0), np.uint16(0), np.float32(1)
+    return new_key() if key is None else key, np.uint16(round(p * 65536)), np.float32(1 / (1 - p))
+
+
+def _linear_backward(grad: Tensor, x: Tensor, wanted: bool) -> tuple[Tensor | None, Tensor | None]:
+    """Return the gradients of weight and bias."""
+    return (grad.t() @ x, grad.sum(0)) if wanted else (None, None)
