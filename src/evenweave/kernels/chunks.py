@@ -87,6 +87,12 @@ def _busy(gold: Any, predicted: Any, first: Any, stop: Any, outside: Any, before
     return np.int64(found)
 
 
+def scratch(types: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+    """Return the memory `count_chunks` works in; made here because that compiles no code."""
+    busy, starts = np.empty(_BLOCK + 1, dtype=np.uint64), np.empty(_BLOCK, dtype=np.bool_)
+    return busy, starts, np.empty(len(types), dtype=np.uint64)  # the last: where each tag's type is counted
+
+
 @kernel
 def count_chunks(
     gold: NDArray[np.int64],
@@ -96,6 +102,7 @@ def count_chunks(
     types: NDArray[np.int64],
     outside: int,
     ignored: int,
+    memory: Any,
     out: NDArray[np.int64],
 ) -> int:
     """Count tags and chunks of gold and predicted rows.
@@ -103,22 +110,20 @@ def count_chunks(
     Args:
         gold, predicted: tag ids `[N]`, 0 to L - 1; where gold is `ignored`, both are left out.
         offsets: row boundaries `[B + 1]`, from 0 to N.
-        actions: `[L + 1, L + 1]`, indexed by a tag and its successor; L stands for what is around a row.
+        actions: `[(L + 1) * (L + 1)]`, by a tag and its successor; L stands for what is around a row.
         types: the type of each tag `[L + 1]`.
         outside: the id of tag O, -1 if there is none; long stretches of it cost half a nanosecond a tag.
+        memory: of `scratch`.
         out: zeros `[B or 1, 2 + 3 T]`; one row is the sum of all.
 
     Returns:
         -1, or the place of the first id that is not a tag.
     """
     around, width = np.uint64(len(types) - 1), np.uint64(len(types))
-    table = actions.reshape(-1)
-    columns = np.empty(len(types), dtype=np.uint64)  # where each tag's type is counted
+    busy, starts, columns = memory
     for tag in range(len(types)):
         columns[tag] = FIRST_TYPE + PER_TYPE * types[tag]
     each = out.shape[0] > 1
-    busy = np.empty(_BLOCK + 1, dtype=np.uint64)
-    starts = np.empty(_BLOCK, dtype=np.bool_)
     total, row, next_start = len(gold), 0, 0
     counts = out[0]
     # Whether a chunk is open on either side, and whether both began together and are of one type.
@@ -127,8 +132,9 @@ def count_chunks(
     alike: Any
     last_g, last_p, open_g, open_p, alike = around, around, 0, 0, 0
     for first in range(0, total + 1, _BLOCK):
-        stop = min(first + _BLOCK, total)
-        starts[:] = False
+        stop = first + _BLOCK if first + _BLOCK < total else total
+        for place in range(_BLOCK):
+            starts[place] = False
         while next_start < len(offsets) and offsets[next_start] < first + _BLOCK:
             starts[offsets[next_start] - first] = True
             next_start += 1
@@ -138,8 +144,8 @@ def count_chunks(
             busy[found] = total
             found += 1
         for index in range(np.uint64(found)):
-            # The next block is on its way from memory while this one is counted, a side at a time: about a tag
-            # in four is busy, so that each line is asked for once.
+            # The next block is on its way from memory while this one is counted. Each line is asked for once
+            # where a tag in four is busy; asking twice costs more than asking for too few.
             if index & _ONE:
                 _prefetch(gold, np.uint64(stop) + np.uint64(_LINE // 2) * index)
             else:
@@ -148,7 +154,7 @@ def count_chunks(
             begins = starts[at - np.uint64(first)]
             if begins and (open_g | open_p):
                 # A row ended within a chunk: a step out of it, before the next row begins.
-                _step(table, width, columns, last_g, last_p, around, around, open_g, open_p, alike, counts)
+                _step(actions, width, columns, last_g, last_p, around, around, open_g, open_p, alike, counts)
             # What was open needs no reset: from `around`, nothing is kept.
             last_g, last_p = around if begins else last_g, around if begins else last_p
             if at == np.uint64(total):
@@ -166,14 +172,14 @@ def count_chunks(
                 return int(at)
             if g == p and last_g == last_p and alike == open_g and alike == open_p:
                 # Both sides are and stay the same, as nearly always: one look-up serves both.
-                do = np.int64(table[last_g * width + g])
+                do = np.int64(actions[last_g * width + g])
                 counts[columns[last_g]] += do & alike
                 alike = ((do >> 1) & 1) | (alike & (do >> 3))
                 open_g, open_p, last_g, last_p = alike, alike, g, g
                 continue
             counts[RIGHT] -= np.int64(g != p)
             open_g, open_p, alike = _step(
-                table, width, columns, last_g, last_p, g, p, open_g, open_p, alike, counts
+                actions, width, columns, last_g, last_p, g, p, open_g, open_p, alike, counts
             )
             last_g, last_p = g, p
     for row in range(out.shape[0]):
@@ -192,7 +198,7 @@ def count_chunks(
 
 @inner
 def _step(
-    table: Any,
+    actions: Any,
     width: Any,
     columns: Any,
     last_g: Any,
@@ -208,7 +214,7 @@ def _step(
 
     Chunks of both sides count as BOTH alone here, and as GOLD and PREDICTED too in the end.
     """
-    do_g, do_p = np.int64(table[last_g * width + g]), np.int64(table[last_p * width + p])
+    do_g, do_p = np.int64(actions[last_g * width + g]), np.int64(actions[last_p * width + p])
     ends_g, ends_p = do_g & open_g, do_p & open_p
     both = ends_g & ends_p & alike
     counts[columns[last_g]] += both

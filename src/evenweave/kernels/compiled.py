@@ -48,6 +48,13 @@ def kernel(function: Callable[..., Any]) -> Any:
     return compiled
 
 
+def locking(function: Callable[..., Any]) -> Any:
+    """Compile a function that reads Python's objects, and so keeps its lock."""
+    compiled = _jit(cache=True, no_cfunc_wrapper=True)(function)
+    compiled.__class__ = _Kernel
+    return compiled
+
+
 def inner(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels alone call."""
     compiled = _jit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)

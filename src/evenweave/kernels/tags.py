@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import carray, njit, types  # type: ignore[attr-defined]
+from numba import carray, types  # type: ignore[attr-defined]
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from evenweave.kernels.compiled import inner, kernel
+from evenweave.kernels.compiled import inner, kernel, locking
 from evenweave.kernels.load import load
 
 # Strings seen, by address: a tag that is one object in all rows is looked up once.
-_SEEN = 1024
+SEEN = 1024
 _SHIFT = np.uint64(64 - 10)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _LONG = np.uint64(1) << np.uint64(63)
@@ -63,7 +63,7 @@ def number_tag(
 def tag_key(data: Any, start: int, stop: int) -> Any:
     """Return the key of the tag `data[start:stop]`: its bytes with a 1 above, or a hash with the top bit."""
     key, shift = np.uint64(0), np.uint64(0)
-    for at in range(start, min(stop, start + _EXACT)):
+    for at in range(start, stop if stop < start + _EXACT else start + _EXACT):
         key |= np.uint64(data[at]) << shift
         shift += _BYTE
     if stop - start <= _EXACT:
@@ -113,7 +113,7 @@ def intern_slices(
             tag = number_tag(key, data, start, stop - start, table, arena, bounds, known)
             if tag < 0:
                 return -1
-            known = max(known, tag + 1)
+            known = tag + 1 if tag >= known else known
         ids[index] = tag
     return known
 
@@ -175,7 +175,7 @@ _text: Any = intrinsic(_build_text)
 _bytes_at: Any = intrinsic(_build_bytes_at)
 
 
-@njit(cache=True)
+@locking
 def list_lengths(rows: int, out: NDArray[np.int64]) -> int:
     """Write the length of each list in the list at `rows`; return which item is no list, -1 if none is."""
     for row in range(len(out)):
@@ -185,7 +185,7 @@ def list_lengths(rows: int, out: NDArray[np.int64]) -> int:
     return -1
 
 
-@njit(cache=True)
+@locking
 def intern_lists(
     rows: int,
     lengths: NDArray[np.int64],
@@ -193,6 +193,8 @@ def intern_lists(
     arena: NDArray[np.uint8],
     bounds: NDArray[np.int64],
     known: int,
+    seen: NDArray[np.int64],
+    seen_ids: NDArray[np.int64],
     ids: NDArray[np.int64],
 ) -> tuple[int, int]:
     """Number the strings of the lists in the list at address `rows`, in order.
@@ -201,14 +203,13 @@ def intern_lists(
         rows: the `id` of a list of lists, which the caller keeps alive.
         lengths: of `list_lengths`.
         table, arena, bounds, known: the strings known so far, as in `intern_slices`.
+        seen, seen_ids: int64 `[SEEN]`, zeros: the addresses of strings met before, and their ids.
         ids: int64, receives one id a string.
 
     Returns:
         How many strings are known now, and -1; or -1 if there is no room for another, and -1; or -1 and the
         place of the first item that is no string of valid Unicode.
     """
-    seen = np.zeros(_SEEN, dtype=np.int64)
-    seen_ids = np.empty(_SEEN, dtype=np.int64)
     count = 0
     for row in range(len(lengths)):
         held = _item(rows, row)
@@ -226,7 +227,7 @@ def intern_lists(
                     tag = number_tag(key, data, 0, size, table, arena, bounds, known)
                 if tag < 0:
                     return -1, -1
-                known = max(known, tag + 1)
+                known = tag + 1 if tag >= known else known
                 seen[slot], seen_ids[slot] = item, tag
             ids[count] = seen_ids[slot]
             count += 1

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
-from evenweave.kernels.tags import intern_lists, intern_slices, list_lengths
+from evenweave.kernels.tags import SEEN, intern_lists, intern_slices, list_lengths
 from evenweave.ragged import Ragged, offsets_of
 
 
@@ -99,7 +99,9 @@ class _Book:
         ids = np.empty(int(lengths.sum()), dtype=np.int64)
         self._start()
         while True:
-            known, odd = intern_lists(id(rows), lengths, self.table, self.arena, self.bounds, self.known, ids)
+            seen = np.zeros((2, SEEN), dtype=np.int64)
+            book = self.table, self.arena, self.bounds, self.known
+            known, odd = intern_lists(id(rows), lengths, *book, seen[0], seen[1], ids)
             if odd >= 0:
                 raise TypeError
             if known >= 0:

@@ -151,10 +151,11 @@ class Seqeval:
             _frozen(data.gold),
             _frozen(data.predicted),
             _frozen(data.offsets),
-            table.actions,
+            table.actions.reshape(-1),
             table.types,
             table.outside,
             self.ignore_index,
+            kernel.scratch(table.types),
             counts,
         )
         if wrong >= 0:
