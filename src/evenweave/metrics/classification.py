@@ -20,7 +20,7 @@ from evenweave._version import __version__
 from evenweave.errors import ArgumentError
 from evenweave.metrics.base import Rows
 from evenweave.metrics.entities_scores import divided, prf, zero_value
-from evenweave.metrics.labels import Label, counts_of, label_rows, label_totals
+from evenweave.metrics.labels import Label, counts_of, label_rows, label_totals, right_labels, right_rows
 
 Average = Literal["binary", "micro", "macro", "weighted"]
 Result = dict[str, Any]
@@ -50,17 +50,20 @@ class Accuracy:
         return _signature(self, normalize="yes" if self.normalize else "no")
 
     def rows(self, predictions: Any, references: Any) -> Rows:
-        """Return the label counts of each row."""
-        return label_rows(predictions, references, _tuple(self.sample_weight))
+        """Return `[n, 2]`: whether each row is right, and 1; times its weight."""
+        return right_rows(predictions, references, _tuple(self.sample_weight))
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
-        return label_totals(predictions, references, _tuple(self.sample_weight))
+        if self.sample_weight is not None:
+            return self.rows(predictions, references).totals()
+        right = right_labels(predictions, references)
+        return {"right": int(np.count_nonzero(right)), "rows": len(right)}
 
     def score(self, totals: dict[str, Any]) -> Result:
         """Return `accuracy`; NaN without rows."""
-        both, gold, _ = _sums(totals)
-        return {"accuracy": divided(both, gold, math.nan) if self.normalize else both}
+        right, rows = totals.get("right", 0), totals.get("rows", 0)
+        return {"accuracy": divided(right, rows, math.nan) if self.normalize else right}
 
     def score_many(self, totals: dict[str, NDArray[Any]]) -> Result:
         """Return `accuracy` of many resamples."""
@@ -287,12 +290,6 @@ class ExactMatch:
                 text = pattern.sub("", text)
             cleaned.append((text.lower() if self.ignore_case else text).translate(table))
         return cleaned
-
-
-def _sums(totals: dict[str, Any]) -> tuple[Any, Any, Any]:
-    counts = counts_of(totals)
-    both, gold, predicted = (sum(three[i] for three in counts.values()) for i in range(3))
-    return both, gold, predicted
 
 
 def _signature(statistic: Any, **told: object) -> str:

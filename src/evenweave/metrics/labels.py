@@ -49,6 +49,25 @@ def label_totals(
     return dict(zip(_columns(labels), np.stack(counts, axis=1).reshape(-1).tolist(), strict=True))
 
 
+def right_rows(predictions: Any, references: Any, sample_weight: tuple[float, ...] | None) -> Rows:
+    """Return `[n, 2]`: whether each row's label is right, and 1; times its weight, if rows have weights."""
+    right = right_labels(predictions, references)
+    values = np.ones((len(right), 2), dtype=np.int64)
+    values[:, 0] = right
+    return Rows(
+        ("right", "rows"),
+        values if sample_weight is None else values * _weights(sample_weight, len(right))[:, None],
+    )
+
+
+def right_labels(predictions: Any, references: Any) -> NDArray[np.bool_]:
+    """Return whether each row's label is right, bool `[n]`."""
+    gold, predicted = _both(predictions, references)
+    if gold.dtype == object:
+        gold, predicted, _ = _numbered_objects(gold.tolist(), predicted.tolist())
+    return np.asarray(gold == predicted)
+
+
 def counts_of(totals: dict[str, Any]) -> dict[Label, tuple[Any, Any, Any]]:
     """Return for each label that occurs, sorted, its rows in both, gold, predicted: numbers or arrays."""
     found: dict[Label, list[Any]] = {}
@@ -73,14 +92,22 @@ def _order(label: Label) -> tuple[bool, Label]:
 
 
 def _numbered(predictions: Any, references: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Label]]:
-    if references is None:
-        raise ArgumentError("references: none given; a classification score compares with the right labels")
-    gold, predicted = _flat(references, "references"), _flat(predictions, "predictions")
-    if gold.dtype.kind == "O" or predicted.dtype.kind == "O" or gold.dtype.kind != predicted.dtype.kind:
+    gold, predicted = _both(predictions, references)
+    if gold.dtype == object:
         return _numbered_objects(gold.tolist(), predicted.tolist())
     distinct, ids = np.unique(np.concatenate([gold, predicted]), return_inverse=True)
     ids = ids.reshape(-1)
     return ids[: len(gold)], ids[len(gold) :], [_plain(label) for label in distinct.tolist()]
+
+
+def _both(predictions: Any, references: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return gold and predicted labels as arrays of one kind, objects if theirs differ."""
+    if references is None:
+        raise ArgumentError("references: none given; a classification score compares with the right labels")
+    gold, predicted = _flat(references, "references"), _flat(predictions, "predictions")
+    if gold.dtype.kind == predicted.dtype.kind:
+        return gold, predicted
+    return gold.astype(object), predicted.astype(object)
 
 
 def _numbered_objects(
