@@ -17,7 +17,7 @@ from evenweave.training.callbacks import interval
 from evenweave.training.checkpoint import complete_checkpoints
 from evenweave.training.dropout import use_fast_dropout
 from evenweave.training.feed import Feed, Plan, StreamFeed
-from evenweave.training.fused_layer import half_weights
+from evenweave.training.fused_layer import half_weights, plain_layers
 from evenweave.training.graphs import make_graphs
 from evenweave.training.loop import Run
 from evenweave.training.loss import Loss, kind_of
@@ -70,6 +70,8 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
     forward = trainer.forward(loss)
     if ranks.device.type == "cpu":
         use_fast_dropout(model)
+    if ranks.sharded:
+        plain_layers(model)  # weights come and go in storage that NumPy must not hold on to
     wrapped = ranks.wrap(model)
     feed = make_feed(trainer, data)
     state.max_steps, epochs = run_length(trainer, feed)
