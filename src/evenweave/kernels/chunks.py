@@ -17,7 +17,6 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from evenweave.kernels.compiled import inner, kernel
-from evenweave.kernels.load import LANES, equals, lowest_bit
 
 # What happens between two neighbouring tags, as bits of the action table.
 END = 1  # an open chunk ends with the first tag, and counts
@@ -34,8 +33,6 @@ BOTH, GOLD, PREDICTED, PER_TYPE = 0, 1, 2, 3
 # Tags looked at in one go: small enough for what is noted of them to stay in the first cache.
 _BLOCK = 1024
 _LINE = 8  # tags in a line of the cache
-_WORD = 64  # tags in a word of bits
-_ONE = np.uint64(1)
 
 
 def _build_prefetch(_typing: Any, tags: Any, at: Any) -> Any:
@@ -57,33 +54,26 @@ _prefetch: Any = intrinsic(_build_prefetch)
 
 
 @inner
-def _busy(gold: Any, predicted: Any, first: Any, stop: Any, outside: Any, before: Any, out: Any) -> Any:
+def _busy(
+    gold: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    first: int,
+    stop: int,
+    outside: int,
+    before: int,
+    out: NDArray[np.uint64],
+) -> Any:
     """Write the places where not both sides are outside, and those behind them; return how many.
 
-    `before` is 1 if the place before `first` was busy. Tags are compared eight at a time; the only branch
-    that is hard to foresee is the last of each 64.
+    `before` is 1 if the place before `first` was busy. There is no branch to mispredict.
     """
     # Unsigned throughout the hot loops: a signed index is first tested for being negative.
     found, last = np.uint64(0), np.uint64(before)
-    for at in range(first, stop, _WORD):
-        now = np.uint64(0)
-        if at + _WORD <= stop:
-            for lane in range(0, _WORD, LANES):
-                both = equals(gold, at + lane, outside) & equals(predicted, at + lane, outside)
-                now |= both << np.uint64(lane)
-            now = ~now
-        else:
-            for place in range(at, stop):
-                here = np.uint64((gold[place] != outside) | (predicted[place] != outside))
-                now |= here << np.uint64(place - at)
-        busy = now | (now << _ONE) | last
-        last = now >> np.uint64(_WORD - 1)
-        if at + _WORD > stop:
-            busy &= (_ONE << np.uint64(stop - at)) - _ONE
-        while busy:
-            out[found] = np.uint64(at + lowest_bit(busy))
-            busy &= busy - _ONE
-            found += _ONE
+    for at in range(np.uint64(first), np.uint64(stop)):
+        now = np.uint64((gold[at] != outside) | (predicted[at] != outside))
+        out[found] = at
+        found += now | last
+        last = now
     return np.int64(found)
 
 
@@ -146,7 +136,7 @@ def count_chunks(
         for index in range(np.uint64(found)):
             # The next block is on its way from memory while this one is counted. Each line is asked for once
             # where a tag in four is busy; asking twice costs more than asking for too few.
-            if index & _ONE:
+            if index & np.uint64(1):
                 _prefetch(gold, np.uint64(stop) + np.uint64(_LINE // 2) * index)
             else:
                 _prefetch(predicted, np.uint64(stop) + np.uint64(_LINE // 2) * index)
