@@ -44,18 +44,20 @@ def write_masks(reference: Any, first: Any, last: Any, words: Any, local: Any, m
 
 
 @inner
-def lcs_short(size: Any, candidate: Any, bounds: Any, masks: Any, columns: Any, walk: Any) -> Any:
+def lcs_short(
+    size: Any, candidate: Any, bounds: Any, sentences: Any, masks: Any, columns: Any, walk: Any
+) -> Any:
     """Compare a reference of `size` tokens, 1..64, with each of a candidate's sentences.
 
     Args:
-        bounds: int64, where in `candidate` its sentences begin, and where the last ends.
+        bounds: int64, where in `candidate` its `sentences` begin, and where the last ends.
         columns: uint64 scratch, as long as the longest sentence.
         walk: return, as bits, the reference positions of all the subsequences; else return the length of
             the last one.
     """
     marked = np.uint64(0)
     below = lowest(size)
-    for sentence in range(len(bounds) - 1):
+    for sentence in range(sentences):
         start, stop = bounds[sentence], bounds[sentence + 1]
         column = FULL
         for j in range(start, stop):

@@ -12,31 +12,33 @@ from evenweave.kernels.overlap import extend_ngrams, shared_short
 
 _LOW = np.int64(0xFFFFFFFF)
 # Typed constants: for literals Numba would compile the callees anew.
-_ZERO, _NO, _YES = np.int64(0), np.bool_(False), np.bool_(True)
+_ZERO, _ONE, _NO, _YES = np.int64(0), np.int64(1), np.bool_(False), np.bool_(True)
 
 
 @inner
-def localise(reference: Any, candidate: Any, pair: Any, seen: Any, ours: Any, theirs: Any) -> Any:
+def localise(ids: Any, reference: Any, candidate: Any, pair: Any, seen: Any, ours: Any, theirs: Any) -> Any:
     """Number a reference's distinct tokens 0..L-1 in order of appearance and return L.
 
     Args:
-        reference, candidate: token ids over the whole batch's vocabulary.
+        ids: token ids over the whole batch's vocabulary.
+        reference, candidate: where in `ids` the two texts begin.
         pair: a number no other call with the same `seen` had, at least 1.
         seen: int64 `[vocabulary]`, 0 at first.
-        ours, theirs: int32, receive the local ids of the reference and of the candidate, -1 where the
-            reference lacks the token.
+        ours, theirs: int32, as long as the texts; receive the local ids of the reference and of the
+            candidate, -1 where the reference lacks the token.
     """
     stamp = np.int64(pair) << 32
     local = 0
-    for i in range(len(reference)):
-        held = seen[reference[i]]
+    for i in range(len(ours)):
+        token = ids[reference + i]
+        held = seen[token]
         if held < stamp:
             held = stamp | local
-            seen[reference[i]] = held
+            seen[token] = held
             local += 1
         ours[i] = held & _LOW
-    for j in range(len(candidate)):
-        held = seen[candidate[j]]
+    for j in range(len(theirs)):
+        held = seen[ids[candidate + j]]
         theirs[j] = held & _LOW if held >= stamp else -1
     return local
 
@@ -50,6 +52,7 @@ def union_hits(
     our_base: Any,
     theirs: Any,
     their_breaks: Any,
+    sentences: Any,
     local: Any,
     masks: Any,
     columns: Any,
@@ -65,7 +68,7 @@ def union_hits(
     Args:
         ours, theirs: local ids of the reference and of the candidate.
         our_breaks: where sentences begin, counted from `our_base`; those of this reference are
-            `our_first..our_last - 1`. their_breaks: int64, bounds of the candidate's sentences in `theirs`.
+            `our_first..our_last - 1`. their_breaks: int64, bounds of the candidate's `sentences` in `theirs`.
         local: how many local ids there are.
         masks, columns, marked: scratch.
         left: int32, how often both texts have each token; used up.
@@ -81,9 +84,9 @@ def union_hits(
         for word in range(words):
             marked[word] = 0
         if words == 1:
-            marked[0] = lcs_short(size, theirs, their_breaks, masks, columns, _YES)
+            marked[0] = lcs_short(size, theirs, their_breaks, sentences, masks, columns, _YES)
         elif long is not None:
-            for other in range(len(their_breaks) - 1):
+            for other in range(sentences):
                 start, stop = their_breaks[other], their_breaks[other + 1]
                 lcs_long(size, theirs, start, stop, words, masks, columns, marked, _YES)
         for i in range(size):
@@ -146,9 +149,7 @@ def rouge_counts(
         if m == 0 or n == 0:
             continue
         ours, theirs = ours_all[:m], theirs_all[:n]
-        local = localise(
-            ids[offsets[r] : offsets[r + 1]], ids[offsets[p] : offsets[p + 1]], pair + 1, seen, ours, theirs
-        )
+        local = localise(ids, offsets[r], offsets[p], pair + 1, seen, ours, theirs)
         shared = 0
         for token in range(local):
             left_all[token] = 0
@@ -195,7 +196,7 @@ def rouge_counts(
             length = np.int64(0)
             if size == 1:
                 bounds[0], bounds[1] = 0, n
-                length = np.int64(lcs_short(m, theirs, bounds[:2], masks, columns, _NO))
+                length = np.int64(lcs_short(m, theirs, bounds, _ONE, masks, columns, _NO))
             elif long is not None:
                 length = lcs_long(m, theirs, _ZERO, n, size, masks, columns, marked, _NO)
             if lcs:
@@ -214,7 +215,8 @@ def rouge_counts(
                 our_last,
                 offsets[r],
                 theirs,
-                bounds[: sentences + 1],
+                bounds,
+                sentences,
                 local,
                 masks,
                 columns,

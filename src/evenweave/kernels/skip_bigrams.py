@@ -71,10 +71,9 @@ def skip_counts(
     """
     seen = np.zeros(vocabulary, dtype=np.int64)
     for pair in range(len(predicted)):
-        reference = ids[offsets[referred[pair]] : offsets[referred[pair] + 1]]
-        candidate = ids[offsets[predicted[pair]] : offsets[predicted[pair] + 1]]
-        ours = np.empty(len(reference), dtype=np.int32)
-        theirs = np.empty(len(candidate), dtype=np.int32)
-        local = localise(reference, candidate, pair + 1, seen, ours, theirs)
+        r, p = referred[pair], predicted[pair]
+        ours = np.empty(offsets[r + 1] - offsets[r], dtype=np.int32)
+        theirs = np.empty(offsets[p + 1] - offsets[p], dtype=np.int32)
+        local = localise(ids, offsets[r], offsets[p], pair + 1, seen, ours, theirs)
         for kind in range(len(skips)):
             hits[pair, kind] = shared_skip_bigrams(ours, theirs, local, skips[kind])
