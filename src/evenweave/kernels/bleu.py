@@ -91,7 +91,7 @@ def bleu_rows(
         closest: Any = np.int64(-1)
         for r in range(ref_rows[row], ref_rows[row + 1]):
             ref_count = read_row(ref, ref_bounds, ref_pieces, r, classes, flags, ref_tokens)
-            longer = hyp_count if hyp_count > ref_count else ref_count  # max() compiles four functions more
+            longer = hyp_count if hyp_count > ref_count else ref_count  # max() compiles two functions more
             if longer > LIMIT or order > WORD:
                 closest = LONG
                 left += 1

@@ -4,7 +4,7 @@ NLTK: Porter's rules with NLTK's changes, which is what rouge_score stems with.
 PERL: the stemmer inside ROUGE-1.5.5.pl, which takes step 4 in three goes.
 
 A dialect is a table of steps of rules, and the compiled code one loop over it: to compile one small function
-takes a third of the time of one for each condition. Suffixes are compared as numbers, a word's last eight
+takes less than half the time of one for each condition. Suffixes are compared as numbers, a word's last eight
 bytes in one uint64, the last letter highest.
 
 What a rule asks of its stem is a number, too. `turns[i]` counts how often the first i letters turn from
@@ -210,7 +210,7 @@ def _stem_words(
                 if short:
                     found[at + size] = 101
                     size += 1
-            known = stem if stem < size else size  # not min(): that is four functions more
+            known = stem if stem < size else size  # not min(): that compiles two functions more
         found_begins[word] = at
         found_sizes[word] = size
         found[at + size] = 0

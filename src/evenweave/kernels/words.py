@@ -93,7 +93,7 @@ def split_words(
         fresh = True
         opened: Any = np.int64(-1)  # where the word begins that goes on in this block
         while True:
-            count = end - at if end - at < 64 else 64  # min() compiles four functions more
+            count = end - at if end - at < 64 else 64  # min() compiles two functions more
             shift = np.uint64(at & 63)
             filled = blocks[at >> 6] >> shift
             cuts = newlines[at >> 6] >> shift

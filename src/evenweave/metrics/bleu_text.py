@@ -220,7 +220,7 @@ def _strings(leaves: list[Any], argument: str, place: _Nested | None) -> Any:
     except TypeError:  # not all are strings
         joined = None
     if joined is not None and joined.isascii():
-        # A byte a character; and pa.array would take a tenth of a second to import pandas, if it is there.
+        # A byte a character; and pa.array would first import pandas, if that is installed.
         offsets = offsets_of(np.fromiter(map(len, leaves), dtype=np.int64, count=len(leaves)))
         buffers = pa.py_buffer(offsets), pa.py_buffer(joined.encode())
         return pa.LargeStringArray.from_buffers(len(leaves), *buffers)
