@@ -10,6 +10,7 @@ from tests.unit.training.tiny import Pad, rows
 
 from evenweave.training.flat_attention import use_layout
 from evenweave.training.flat_layout import flatten
+from evenweave.training.fused_layer import FusedLayer
 from evenweave.training.loss import Loss, kind_of
 from evenweave.training.padding_free import make_flat
 
@@ -69,6 +70,8 @@ TASKS = ("TokenClassification", "SequenceClassification", "MaskedLM")
 FALL_BACK: dict[str, tuple[str, dict[str, Any]]] = {
     "DebertaV2": ("DebertaV2Config", {**SMALL, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
     "MPNet": ("MPNetConfig", {**SMALL, "pad_token_id": 1}),
+    # Its modules have BERT's names, and short rows BERT's attention; long ones not.
+    "BigBird": ("BigBirdConfig", {**SMALL, "attention_type": "original_full"}),
 }
 
 
@@ -135,6 +138,7 @@ def test_models_that_cannot_fall_back_and_say_so(family: str, caplog: pytest.Log
     with caplog.at_level("INFO", logger="evenweave"):
         assert make_flat(model, wanted="auto", half=False) is None
     assert "padded batches" in caplog.text
+    assert not any(isinstance(module, FusedLayer) for module in model.modules())
     after = model(**{k: v for k, v in batch.items() if k != "labels"}).logits
     torch.testing.assert_close(after, before)
 

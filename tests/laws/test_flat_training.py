@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.training.tiny import Pad, rows, tagger
+from tests.unit.training.tiny import Pad, quiet, rows, tagger
 
-from evenweave import Trainer, TrainingArguments
+from evenweave import Trainer
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.01])
@@ -18,16 +18,8 @@ def test_200_steps_of_flat_and_of_padded_batches_have_the_same_losses(tmp_path: 
     for flat in (True, False):
         trainer = Trainer(
             model=tagger(),
-            args=TrainingArguments(
-                str(tmp_path / str(flat)),
-                padding_free=flat,
-                max_steps=200,
-                logging_steps=1,
-                save_strategy="no",
-                disable_tqdm=True,
-                use_cpu=True,
-                learning_rate=5e-4,
-                weight_decay=decay,
+            args=quiet(
+                tmp_path / str(flat), padding_free=flat, max_steps=200, learning_rate=5e-4, weight_decay=decay
             ),
             train_dataset=rows(300),
             data_collator=Pad(),

@@ -80,8 +80,7 @@ class RowAdamW(torch.optim.AdamW):
         norm = math.sqrt(total)
         self._scale = min(1.0, max_norm / (norm + 1e-6))
         if at_once and self._scale < 1:
-            for grad in dense:
-                grad.mul_(self._scale)
+            torch._foreach_mul_(dense, self._scale)
             for parameter in self.tables:
                 if parameter.grad is not None:
                     parameter.grad._values().mul_(self._scale)

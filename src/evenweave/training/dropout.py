@@ -22,6 +22,11 @@ def new_key() -> np.uint64:
     return np.uint64(torch.empty((), dtype=torch.int64).random_().item())
 
 
+def drop_terms(p: float) -> tuple[np.uint16, np.float32]:
+    """Return the threshold and the scale with which kernels drop a share `p`, below 1 - 2**-17."""
+    return np.uint16(round(p * 65536)), np.float32(1 / (1 - p))
+
+
 def dropped(x: Tensor, p: float, key: np.uint64, *, out: Tensor | None = None) -> Tensor:
     """Return `x`, contiguous on the CPU, with a share `p` of its elements at 0 and the rest over 1 - p.
 
@@ -31,7 +36,7 @@ def dropped(x: Tensor, p: float, key: np.uint64, *, out: Tensor | None = None) -
         out: where to write; `x` itself will do.
     """
     out = torch.empty_like(x) if out is None else out
-    threshold, scale = np.uint16(round(p * 65536)), np.float32(1 / (1 - p))
+    threshold, scale = drop_terms(p)
     if x.dtype == torch.float32:
         drop_single(key, threshold, scale, x.numpy().reshape(-1), out.numpy().reshape(-1))
     else:

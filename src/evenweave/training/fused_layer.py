@@ -9,7 +9,7 @@ dropout, and steps aside for anything it does not know: padded batches, hooks, a
 Layers: Devlin et al. 2019 (BERT), with the norm after the residual; RoBERTa, XLM-R, ELECTRA and others share
 them.
 
-Shape legend: N tokens, D dimensions of the model, F of the inner layer, H heads.
+Shape legend: N tokens, D dimensions of the model.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.module import _has_any_global_hook
 
 from evenweave.kernels import residual_norm
-from evenweave.training.dropout import FastDropout, new_key
+from evenweave.training.dropout import FastDropout, drop_terms, new_key
 from evenweave.training.flat_attention import How, Part, attend, attend_backward, current_layout
 from evenweave.training.half_weights import HalfWeights
 
@@ -65,8 +65,9 @@ _ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], _Two]] = {
 
 @dataclass(frozen=True)
 class Modules:
-    """The modules of a layer."""
+    """The modules of a layer; `blocks` are those that hold the others."""
 
+    blocks: tuple[nn.Module, ...]
     attention: Any
     query: nn.Linear
     key: nn.Linear
@@ -84,6 +85,12 @@ class Modules:
         """Weight and bias of the six linear layers, then of both norms."""
         owners = [*(getattr(self, name) for name in _LINEARS), self.out_norm, self.down_norm]
         return [parameter for owner in owners for parameter in (owner.weight, owner.bias)]
+
+    def hooked(self) -> bool:
+        """Whether someone listens to one of them; hooks of the layer itself are called as ever."""
+        alone = (self.out_dropout, self.out_norm, self.activation, self.down_dropout, self.down_norm)
+        inside = (*self.blocks, *(getattr(self, name) for name in _LINEARS), *alone)
+        return any(getattr(module, name) for module in inside for name in _HOOKS)
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,8 @@ def modules_of(layer: nn.Module) -> Modules | None:
         attention, inner, last = block.attention, block.intermediate, block.output
         own, after = attention.self, attention.output
         found = Modules(
-            own, own.query, own.key, own.value, after.dense, after.dropout, after.LayerNorm,
+            (attention, own, after, inner, last), own,
+            own.query, own.key, own.value, after.dense, after.dropout, after.LayerNorm,
             inner.dense, inner.intermediate_act_fn, last.dense, last.dropout, last.LayerNorm,
         )  # fmt: skip
     except AttributeError:
@@ -232,10 +240,11 @@ def _settings(
     layout = current_layout()
     if layout is None or len(x) != 1 or x.device.type != "cpu" or torch.compiler.is_compiling():
         return None
-    if any(value is not None for name, value in _named(args, kwargs).items() if name not in _HARMLESS):
+    more = (*args, *(value for name, value in kwargs.items() if name not in _HARMLESS))
+    if any(value is not None for value in more):  # masks, caches, another model's states
         return None
     modules = modules_of(layer)
-    if modules is None or _hooked(layer):
+    if modules is None or modules.hooked() or _has_any_global_hook():  # type: ignore[no-untyped-call]
         return None
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
     if dtype not in (torch.float32, torch.bfloat16):
@@ -267,19 +276,6 @@ def _settings(
 
 # What layers are called with and does not change what they compute from a flat batch.
 _HARMLESS = frozenset({"position_ids", "cache_position", "use_cache"})
-_POSITIONAL = ("attention_mask", "encoder_hidden_states", "encoder_attention_mask", "past_key_values")
-
-
-def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
-
-
-def _hooked(layer: nn.Module) -> bool:
-    """Whether someone listens inside the layer; hooks of the layer itself are called as ever."""
-    if _has_any_global_hook():  # type: ignore[no-untyped-call]
-        return True
-    inside = (module for module in layer.modules() if module is not layer)
-    return any(getattr(module, name) for module in inside for name in _HOOKS)
 
 
 class _Layer(torch.autograd.Function):
@@ -380,9 +376,9 @@ def _norm_backward(
 
 def _drop(p: float, key: np.uint64 | None = None) -> tuple[np.uint64, np.uint16, np.float32]:
     """Return key (a new one unless given), threshold and scale as the kernels take them."""
-    if not p:
-        return np.uint64(0), np.uint16(0), np.float32(1)
-    return new_key() if key is None else key, np.uint16(round(p * 65536)), np.float32(1 / (1 - p))
+    if p and key is None:
+        key = new_key()
+    return np.uint64(0) if key is None else key, *drop_terms(p)
 
 
 def _linear_backward(grad: Tensor, x: Tensor, wanted: bool) -> tuple[Tensor | None, Tensor | None]:

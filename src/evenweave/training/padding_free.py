@@ -42,12 +42,9 @@ def make_flat(model: nn.Module, *, wanted: bool | str, half: bool) -> FlatModel 
         try:
             base.set_attn_implementation(flat_attention.NAME)
             hooks = _gather_first_tokens(base)
-            fused = fuse_layers(base)
             found = _tried(base)
-            if found is None and fused:
-                plain_layers(base)
-                found = _tried(base)
             if found is not None:
+                _fuse(base, found)
                 return found
             for hook in hooks:
                 hook.remove()
@@ -55,10 +52,18 @@ def make_flat(model: nn.Module, *, wanted: bool | str, half: bool) -> FlatModel 
         except (EvenweaveError, ValueError, RuntimeError, IndexError, TypeError, AttributeError) as error:
             why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         base.set_attn_implementation(before)
-        plain_layers(base)
     flat_attention.use_layout(None)
     log.info("padded batches: %s cannot run flat ones (%s)", type(_base(model)).__name__, why)
     return None
+
+
+def _fuse(base: Any, found: FlatModel) -> None:
+    """Fuse the layers that can be, if the model still computes the same."""
+    try:
+        if fuse_layers(base) and _tried(base) != found:
+            plain_layers(base)
+    except (RuntimeError, IndexError, TypeError, AttributeError):
+        plain_layers(base)
 
 
 def _base(model: nn.Module) -> Any:

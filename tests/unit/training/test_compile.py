@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.training.tiny import Pad, rows, tagger
+from tests.unit.training.tiny import Pad, quiet, rows, tagger
 
-from evenweave import Trainer, TrainingArguments
+from evenweave import Trainer
 
 
 @pytest.mark.slow
@@ -20,14 +20,10 @@ def test_a_compiled_model_on_flat_batches_has_the_losses_of_a_plain_one(tmp_path
     for compiled in (False, True):
         trainer = Trainer(
             model=tagger(),
-            args=TrainingArguments(
-                str(tmp_path / str(compiled)),
+            args=quiet(
+                tmp_path / str(compiled),
                 torch_compile=compiled,
                 max_steps=12,
-                logging_steps=1,
-                save_strategy="no",
-                disable_tqdm=True,
-                use_cpu=True,
                 padding_free=True,
                 learning_rate=1e-3,
             ),

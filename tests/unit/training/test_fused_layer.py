@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.unit.training.tiny import Pad, rows, tagger
+from tests.unit.training.tiny import Pad, quiet, rows, tagger
 from torch import nn
 
-from evenweave import Trainer, TrainerCallback, TrainingArguments
+from evenweave import Trainer, TrainerCallback
 from evenweave.kernels import residual_norm
 from evenweave.training import flat_attention
 from evenweave.training.dropout import dropped, use_fast_dropout
@@ -229,15 +229,8 @@ def test_copies_in_half_precision_follow_their_weights() -> None:
     assert agrees()
 
 
-def args(folder: Path, **more: Any) -> TrainingArguments:
-    given = {
-        "max_steps": 20,
-        "logging_steps": 1,
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "use_cpu": True,
-    }
-    return TrainingArguments(str(folder), **{**given, "bf16": True, "learning_rate": 1e-3, **more})
+def args(folder: Path, **more: Any) -> Any:
+    return quiet(folder, **{"max_steps": 20, "bf16": True, "learning_rate": 1e-3, **more})
 
 
 def trained(folder: Path, *, callbacks: list[Any] | None = None, **more: Any) -> tuple[Any, list[float]]:
@@ -286,21 +279,27 @@ def test_gradients_are_in_half_precision_only_where_one_backward_pass_makes_them
     assert kinds == [{torch.float32, torch.bfloat16}] * 2 + [{torch.float32}] * 2
 
 
-def test_a_callback_may_write_to_weights_in_any_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize("who", ["no one", "a callback", "an optimizer"])
+def test_every_pass_reads_weights_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
     class Shrinks(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
             for parameter in model.parameters():
                 parameter.data.mul_(0.5)  # leaves no trace in the parameter's version
 
-    class Checks(TrainerCallback):
-        def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
-            pass
+    read, stale = HalfWeights.read, []
 
-    trainer, _ = trained(tmp_path, max_steps=3, callbacks=[Shrinks(), Checks()])
-    loss = trainer.evaluate(rows(50))["eval_loss"]
-    twin = copy.deepcopy(trainer.model)
-    again = Trainer(model=twin, args=args(tmp_path), data_collator=Pad()).evaluate(rows(50))["eval_loss"]
-    assert loss == again
+    def checked(self: HalfWeights) -> tuple[torch.Tensor, ...]:
+        made = read(self)
+        stale.append(not all(torch.equal(copy, weight.bfloat16()) for weight, copy in self.copies.items()))
+        return made
+
+    monkeypatch.setattr(HalfWeights, "read", checked)
+    more = {"optim": "adamw_torch"} if who == "an optimizer" else {}
+    trained(tmp_path, max_steps=3, callbacks=[Shrinks()] if who == "a callback" else None, **more)
+    assert len(stale) == 2 * 3
+    assert not any(stale)
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,14 @@ def rows(count: int, *, seed: int = 0, longest: int = 20) -> list[dict[str, list
         labels[generator.random(len(ids)) < 0.1] = -100
         made.append({"input_ids": ids.tolist(), "labels": labels.tolist()})
     return made
+
+
+def quiet(folder: Path, **more: Any) -> Any:
+    """TrainingArguments of a run on the CPU that logs every step and prints and saves nothing."""
+    from evenweave import TrainingArguments
+
+    given = {"logging_steps": 1, "save_strategy": "no", "disable_tqdm": True, "use_cpu": True}
+    return TrainingArguments(str(folder), **{**given, **more})
 
 
 class Pad:
