@@ -58,18 +58,18 @@ class Events:
                 if isinstance(answer, TrainerControl) and answer is not control:
                     vars(control).update(vars(answer))
 
-    def heard(self, event: str) -> bool:
-        """Whether a callback does anything at an event."""
-        handlers = [getattr(callback, event, None) for callback in self.callbacks]
+    def heard(self, event: str, *, by_others: bool = False) -> bool:
+        """Whether a callback, or one that is not ours, does anything at an event."""
+        handlers = [
+            getattr(callback, event, None)
+            for callback in self.callbacks
+            if not (by_others and type(callback).__module__.startswith("evenweave."))
+        ]
         # transformers' base class has the same name.
         idle = f"TrainerCallback.{event}"
         return any(
             handler is not None and getattr(handler, "__qualname__", "") != idle for handler in handlers
         )
-
-    def foreign(self) -> bool:
-        """Whether a callback is someone else's, who may do anything to the model."""
-        return any(not type(callback).__module__.startswith("evenweave.") for callback in self.callbacks)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of callbacks that have one, by class name and place."""

@@ -1,10 +1,10 @@
 """A layer of BERT's kind, forward and backward, as one step of autograd.
 
-Of the time of a flat batch on a CPU, half went into what lies between the matrix products: casts of weights
-and gradients, dropout, residual and norm one by one, and a hundred calls a layer. Here queries, keys and
-values are one product, dropout, residual and norm one pass (`kernels/residual_norm.py`), and weights are
-rounded to bfloat16 when they change. It computes what the layer's own modules compute, draws the same
-dropout, and steps aside for anything it does not know: padded batches, hooks, adapters, other precisions.
+On a CPU much of a flat batch's time lies between the matrix products: casts of weights and gradients,
+dropout, residual and norm one by one, and a hundred calls a layer. Here queries, keys and values are one
+product, dropout, residual and norm one pass (`kernels/residual_norm.py`), and weights are rounded to
+bfloat16 when they change. It computes what the layer's own modules compute, draws the same dropout, and
+steps aside for anything it does not know: padded batches, hooks, adapters, other precisions.
 
 Layers: Devlin et al. 2019 (BERT), with the norm after the residual; RoBERTa, XLM-R, ELECTRA and others share
 them.

@@ -31,6 +31,8 @@ from evenweave.training.state import TrainerControl, TrainerState
 
 # Steps between two readings from a GPU: rare enough to keep it busy, often enough for the bar.
 SETTLE_EVERY = 16
+# Events between one step's optimizer and the next one's forward pass.
+_EVERY_STEP = ("on_optimizer_step", "on_step_end", "on_step_begin")
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ class Run:
     rows_trained: int = 0
     # Whether a callback reads the gradients before the optimizer's step.
     seen: bool = False
-    # Copies of weights in half precision; where someone may write to weights beside an optimizer that keeps
-    # these up to date, they are made anew each step.
+    # Copies of weights in half precision, and whether someone may write to weights at every step beside an
+    # optimizer that keeps these up to date.
     halves: list[HalfWeights] = field(default_factory=list)
     watched: bool = False
     # Over several ranks: how many were asked to stop, learned with the step's label count.
@@ -91,7 +93,8 @@ def train(run: Run) -> None:
     """
     state, control = run.state, run.control
     run.seen = run.events.heard("on_pre_optimizer_step")
-    run.watched = run.events.foreign() or not getattr(run.optimizer, "halves", ())
+    others = any(run.events.heard(event, by_others=True) for event in _EVERY_STEP)
+    run.watched = others or not getattr(run.optimizer, "halves", ())
     run.tell("on_train_begin")
     run.wrapped.train()
     if run.args.eval_on_start and state.global_step == 0:
@@ -99,6 +102,7 @@ def train(run: Run) -> None:
     unfinished = state.global_step < state.max_steps  # not so where a finished run is resumed
     while unfinished and state.epoch_index < run.epochs and not control.should_training_stop:
         run.tell("on_epoch_begin")
+        _round_anew(run)
         steps = _steps_per_epoch(run)
         for micro_batches in run.feed.epoch(state.epoch_index, start=state.epoch_step):
             run.tell("on_step_begin")
@@ -131,8 +135,7 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     """Make one step on the mean loss over all valid labels of its micro-batches, on all ranks."""
     args, forward = run.args, run.forward
     if run.watched:
-        for half in run.halves:
-            half.forget()
+        _round_anew(run)
     parts = [(forward.count(micro.batch), micro) for micro in micro_batches if len(micro.rows)]
     own = sum((count for count, _ in parts), torch.zeros((), dtype=torch.float64))
     if run.ranks.world > 1:
@@ -188,10 +191,17 @@ def _count_tokens(run: Run, micro_batches: list[MicroBatch]) -> None:
             run.state.total_flos += float(run.flops_per_token * ids.numel())
 
 
+def _round_anew(run: Run) -> None:
+    """Trust no copy of a weight: someone else's callback may have written to `parameter.data`."""
+    for half in run.halves:
+        half.forget()
+
+
 def act_on_flags(run: Run) -> None:
     """Log, evaluate and save where a flag is up, and lower it; then heed Ctrl-C."""
     control = run.control
-    if control.should_log or control.should_evaluate or control.should_save or control.should_training_stop:
+    due = control.should_log or control.should_evaluate or control.should_save
+    if due or control.should_training_stop:
         settle(run)
     if control.should_log:
         control.should_log = False
@@ -202,6 +212,8 @@ def act_on_flags(run: Run) -> None:
     if control.should_save:
         control.should_save = False
         run.save()
+    if due:
+        _round_anew(run)
     if _asked_to_stop(run):
         settle(run)
         run.save()

@@ -236,7 +236,7 @@ def args(folder: Path, **more: Any) -> Any:
 def trained(folder: Path, *, callbacks: list[Any] | None = None, **more: Any) -> tuple[Any, list[float]]:
     trainer = Trainer(
         model=tagger(dropout=0.1), args=args(folder, **more), train_dataset=rows(200), data_collator=Pad(),
-        callbacks=callbacks,
+        eval_dataset=rows(20), callbacks=callbacks,
     )  # fmt: skip
     trainer.train()
     return trainer, [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
@@ -279,7 +279,7 @@ def test_gradients_are_in_half_precision_only_where_one_backward_pass_makes_them
     assert kinds == [{torch.float32, torch.bfloat16}] * 2 + [{torch.float32}] * 2
 
 
-@pytest.mark.parametrize("who", ["no one", "a callback", "an optimizer"])
+@pytest.mark.parametrize("who", ["no one", "a callback", "a rare one", "an optimizer"])
 def test_every_pass_reads_weights_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
@@ -287,6 +287,9 @@ def test_every_pass_reads_weights_as_they_are(
         def on_step_end(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
             for parameter in model.parameters():
                 parameter.data.mul_(0.5)  # leaves no trace in the parameter's version
+
+    class ShrinksSometimes(TrainerCallback):
+        on_log = on_evaluate = on_epoch_begin = Shrinks.on_step_end
 
     read, stale = HalfWeights.read, []
 
@@ -297,8 +300,10 @@ def test_every_pass_reads_weights_as_they_are(
 
     monkeypatch.setattr(HalfWeights, "read", checked)
     more = {"optim": "adamw_torch"} if who == "an optimizer" else {}
-    trained(tmp_path, max_steps=3, callbacks=[Shrinks()] if who == "a callback" else None, **more)
-    assert len(stale) == 2 * 3
+    callbacks = {"a callback": [Shrinks()], "a rare one": [ShrinksSometimes()]}.get(who)
+    more |= {"eval_strategy": "steps", "eval_steps": 10}
+    trained(tmp_path, max_steps=27, logging_steps=5, callbacks=callbacks, **more)  # 25 steps are an epoch
+    assert len(stale) >= 2 * 27
     assert not any(stale)
 
 
