@@ -13,11 +13,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.threads import Team, in_parts
 from evenweave.rng import mix
 
 _mix = njit(cache=True, nogil=True, inline="always")(mix)
 # Draws are made for so many elements at a time, four from each: they stay in the first cache.
 _BLOCK = 1024
+# Elements of a part: as many as are worth a thread's while.
+_PART = 16 * _BLOCK
 
 
 @njit(cache=True, nogil=True)
@@ -29,32 +32,50 @@ def draw(key: np.uint64, start: int, draws: NDArray[np.uint64]) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def drop_single(
-    key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32], out: NDArray[np.float32]
-) -> None:
-    """Write float32 `x` times `scale` to `out`, and 0 where the element's 16 bits are below `threshold`.
-
-    An element is dropped with probability threshold / 65536; both uint16 and float32 scalars.
-    """
+def drop_range(
+    key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32], out: NDArray[np.float32],
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """Do what `drop_single` does to the elements from `first`, a multiple of 4, to `last`."""
     draws = np.empty(_BLOCK // 4, np.uint64)
     lanes = draws.view(np.uint16)
-    for start in range(0, len(x), _BLOCK):
-        draw(key, start, draws)
-        source, target = x[start : start + _BLOCK], out[start : start + _BLOCK]
+    for start in range(first, last, _BLOCK):
+        stop = min(start + _BLOCK, last)
+        draw(key, start, draws[: (stop - start + 3) // 4])
+        source, target = x[start:stop], out[start:stop]
         for j in range(len(source)):
             target[j] = source[j] * scale if lanes[j] >= threshold else np.float32(0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def drop_half(
-    key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.uint16], out: NDArray[np.uint16]
+def _single_part(
+    part: int, parts: int, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:  # fmt: skip
+    drop_range(key, threshold, scale, x, out, part * _PART, min((part + 1) * _PART, len(x)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def drop_single(
+    team: Team, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    """`drop_single` for bfloat16."""
+    """Write float32 `x` times `scale` to `out`, and 0 where the element's 16 bits are below `threshold`.
+
+    An element is dropped with probability threshold / 65536; both uint16 and float32 scalars.
+    """
+    in_parts(team, (len(x) + _PART - 1) // _PART, _single_part, (key, threshold, scale, x, out))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _half_part(
+    part: int, parts: int, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.uint16],
+    out: NDArray[np.uint16],
+) -> None:  # fmt: skip
     draws = np.empty(_BLOCK // 4, np.uint64)
     lanes = draws.view(np.uint16)
     wide = np.empty(_BLOCK, np.uint32)
     values = wide.view(np.float32)
-    for start in range(0, len(x), _BLOCK):
+    for start in range(part * _PART, min((part + 1) * _PART, len(x)), _BLOCK):
         draw(key, start, draws)
         source, target = x[start : start + _BLOCK], out[start : start + _BLOCK]
         for j in range(len(source)):
@@ -67,3 +88,11 @@ def drop_half(
             up = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
             nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
             target[j] = np.uint16(((bits | np.uint32(0x400000)) if nan else up) >> np.uint32(16))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def drop_half(
+    team: Team, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.uint16], out: NDArray[np.uint16]
+) -> None:
+    """`drop_single` for bfloat16."""
+    in_parts(team, (len(x) + _PART - 1) // _PART, _half_part, (key, threshold, scale, x, out))

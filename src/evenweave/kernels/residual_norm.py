@@ -15,30 +15,25 @@ from numba import njit
 from numpy.typing import NDArray
 
 from evenweave.kernels.dropout import draw
+from evenweave.kernels.threads import Team, in_parts
 
 _FAST = {"reassoc", "contract", "nsz"}
+# Tokens of a part.
+_ROWS = 16
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
-def drop_add_norm(
-    x: NDArray[np.float32], residual: NDArray[np.float32], key: np.uint64, threshold: Any, scale: Any,
-    weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
+def _forward_part(
+    part: int, parts: int, x: NDArray[np.float32], residual: NDArray[np.float32], key: np.uint64,
+    threshold: Any, scale: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
     normal: NDArray[np.float32], spread: NDArray[np.float32], out: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    """Write to `out` the layer norm of `residual` plus what dropout leaves of `x`, all `[N, D]`.
-
-    Args:
-        key, threshold, scale: as `drop_single` takes them; nothing is dropped at threshold 0.
-        weight, bias: `[D]`.
-        eps: float32, added to the variance.
-        normal, spread: `[N, D]` and `[N]`, receive what `drop_add_norm_backward` needs: the normalised sum
-            and one over its standard deviation. `normal` may be `out`.
-    """
+    """Do one part of `drop_add_norm`."""
     width = x.shape[1]
     draws = np.zeros(width // 4, np.uint64)
     lanes = draws.view(np.uint16)
     count, one = np.float32(width), np.float32(1)
-    for i in range(len(x)):
+    for i in range(part * _ROWS, min((part + 1) * _ROWS, len(x))):
         if threshold:
             draw(key, i * width, draws)
         source, beside, made, target = x[i], residual[i], normal[i], out[i]
@@ -57,25 +52,41 @@ def drop_add_norm(
             target[j] = value * weight[j] + bias[j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
-def drop_add_norm_backward(
-    grad: NDArray[np.float32], more: NDArray[np.float32], normal: NDArray[np.float32],
-    spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64, threshold: Any, scale: Any,
-    of_weight: NDArray[np.float32], of_bias: NDArray[np.float32], of_residual: NDArray[np.float32],
-    of_x: NDArray[np.float32],
+@njit(cache=True, nogil=True, error_model="numpy")
+def drop_add_norm(
+    team: Team, x: NDArray[np.float32], residual: NDArray[np.float32], key: np.uint64, threshold: Any,
+    scale: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
+    normal: NDArray[np.float32], spread: NDArray[np.float32], out: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    """Write the gradients of `drop_add_norm`'s arguments, from that of its result: `grad + more`, `[N, D]`.
+    """Write to `out` the layer norm of `residual` plus what dropout leaves of `x`, all `[N, D]`.
 
     Args:
-        more: `[N, D]`, or no rows where there is only `grad`.
-        of_weight, of_bias: `[D]`, zeros.
-        of_residual, of_x: `[N, D]`; `of_residual` may be `grad`.
+        key, threshold, scale: as `drop_single` takes them; nothing is dropped at threshold 0.
+        weight, bias: `[D]`.
+        eps: float32, added to the variance.
+        normal, spread: `[N, D]` and `[N]`, receive what `drop_add_norm_backward` needs: the normalised sum
+            and one over its standard deviation. `normal` may be `out`.
     """
+    in_parts(
+        team, (len(x) + _ROWS - 1) // _ROWS, _forward_part,
+        (x, residual, key, threshold, scale, weight, bias, eps, normal, spread, out),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+def _backward_part(
+    part: int, parts: int, grad: NDArray[np.float32], more: NDArray[np.float32],
+    normal: NDArray[np.float32], spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64,
+    threshold: Any, scale: Any, sums: NDArray[np.float32], of_residual: NDArray[np.float32],
+    of_x: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Do one part of `drop_add_norm_backward`; `sums[part]` `[2, D]` gets its share of weight and bias."""
     width = grad.shape[1]
     draws = np.zeros(width // 4, np.uint64)
     lanes = draws.view(np.uint16)
     count = np.float32(width)
-    for i in range(len(grad)):
+    of_weight, of_bias = sums[part, 0], sums[part, 1]
+    for i in range(part * _ROWS, min((part + 1) * _ROWS, len(grad))):
         source, made, residual, dropped = grad[i], normal[i], of_residual[i], of_x[i]
         if len(more):
             other = more[i]
@@ -100,3 +111,29 @@ def drop_add_norm_backward(
             value = (residual[j] - mean - made[j] * along) * inverse
             residual[j] = value
             dropped[j] = value * scale if lanes[j] >= threshold else np.float32(0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def drop_add_norm_backward(
+    team: Team, grad: NDArray[np.float32], more: NDArray[np.float32], normal: NDArray[np.float32],
+    spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64, threshold: Any, scale: Any,
+    of_norm: NDArray[np.float32], of_residual: NDArray[np.float32], of_x: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Write the gradients of `drop_add_norm`'s arguments, from that of its result: `grad + more`, `[N, D]`.
+
+    Args:
+        more: `[N, D]`, or no rows where there is only `grad`.
+        of_norm: `[2, D]`, zeros; receives those of weight and bias.
+        of_residual, of_x: `[N, D]`; `of_residual` may be `grad`.
+    """
+    # Sums a part, added in order: the same on any number of threads.
+    sums = np.zeros(((len(grad) + _ROWS - 1) // _ROWS, 2, grad.shape[1]), np.float32)
+    in_parts(
+        team, len(sums), _backward_part,
+        (grad, more, normal, spread, weight, key, threshold, scale, sums, of_residual, of_x),
+    )  # fmt: skip
+    for part in range(len(sums)):
+        for which in range(2):
+            into, source = of_norm[which], sums[part, which]
+            for j in range(len(into)):
+                into[j] += source[j]

@@ -23,10 +23,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.threads import Team, in_parts
+
 # Relative spread (squared) of the e_j from which on small elements are taken term by term.
 _SPREAD = 1e-2
 # An element is small where sqrt(v) is below so many e_j.
 _SMALL = 64.0
+# From so many rows on they are dealt out to parts, so many neighbours at a time: a row that comes twice is
+# one part's.
+_MANY, _PARTS, _BESIDE = 32, 8, 64
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -70,40 +75,14 @@ def squared(values: NDArray[np.float32]) -> Any:
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def squared_half(bits: NDArray[np.uint16]) -> Any:
-    """Return the sum of the squares of bfloat16 numbers, added up in float64 every 1,024."""
-    wide = np.empty(1024, np.uint32)
-    values = wide.view(np.float32)
-    total: Any = 0.0
-    for start in range(0, len(bits), len(wide)):
-        block, part = bits[start : start + len(wide)], np.float32(0)
-        for j in range(len(block)):
-            wide[j] = np.uint32(block[j]) << np.uint32(16)
-        for j in range(len(block)):
-            part += values[j] * values[j]
-        total += part
-    return total
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
-def catch_up(
-    rows: NDArray[np.int64], weights: NDArray[np.float32], first: NDArray[np.float32],
-    second: NDArray[np.float32], last: NDArray[np.int64], since: int, heights: NDArray[np.float64],
-    tails: NDArray[np.float64], decays: NDArray[np.float64], beta1: float, beta2: float, terms: int,
+def _catch_up_part(
+    part: int, parts: int, rows: NDArray[np.int64], weights: NDArray[np.float32],
+    first: NDArray[np.float32], second: NDArray[np.float32], last: NDArray[np.int64], since: int,
+    heights: NDArray[np.float64], tails: NDArray[np.float64], decays: NDArray[np.float64], beta1: float,
+    beta2: float, terms: int,
 ) -> None:  # fmt: skip
-    """Do to `rows` of `weights` `[V, D]` what AdamW would have done since each was last up to date.
-
-    Args:
-        rows: int64, repeats allowed.
-        first, second: the moments, like `weights`.
-        last: int64 `[V]`, the step each row is at; set to the present one.
-        since: the step before the first one remembered.
-        heights: h_j of steps since + 1 .. now; entry 0 is not used.
-        tails: eps sqrt(1 - b2^j) of the same steps.
-        decays: product of (1 - lr_j weight_decay) over steps since + 1 .. j; entry 0 is 1.
-        terms: from so many missed steps on the rest adds nothing in float32.
-    """
+    """Do `catch_up` for one part of the rows."""
     now = since + len(heights) - 1
     rho, root = beta1 / np.sqrt(beta2), np.sqrt(beta2)
     known = -1  # rows last seen at one step share their sums
@@ -112,7 +91,7 @@ def catch_up(
     for i in range(len(rows)):
         row = rows[i]
         seen = last[row]
-        if seen >= now:
+        if row // _BESIDE % parts != part or seen >= now:
             continue
         last[row] = now
         if seen != known:
@@ -150,6 +129,30 @@ def catch_up(
                 p[j] = keep * p[j] - m[j] * height / over * (np.float32(1) + wide / (over * over))
                 m[j] *= fades
                 v[j] *= fades2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def catch_up(
+    team: Team, rows: NDArray[np.int64], weights: NDArray[np.float32], first: NDArray[np.float32],
+    second: NDArray[np.float32], last: NDArray[np.int64], since: int, heights: NDArray[np.float64],
+    tails: NDArray[np.float64], decays: NDArray[np.float64], beta1: float, beta2: float, terms: int,
+) -> None:  # fmt: skip
+    """Do to `rows` of `weights` `[V, D]` what AdamW would have done since each was last up to date.
+
+    Args:
+        rows: int64, repeats allowed.
+        first, second: the moments, like `weights`.
+        last: int64 `[V]`, the step each row is at; set to the present one.
+        since: the step before the first one remembered.
+        heights: h_j of steps since + 1 .. now; entry 0 is not used.
+        tails: eps sqrt(1 - b2^j) of the same steps.
+        decays: product of (1 - lr_j weight_decay) over steps since + 1 .. j; entry 0 is 1.
+        terms: from so many missed steps on the rest adds nothing in float32.
+    """
+    in_parts(
+        team, _PARTS if len(rows) >= _MANY else 1, _catch_up_part,
+        (rows, weights, first, second, last, since, heights, tails, decays, beta1, beta2, terms),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -10,12 +10,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evenweave.kernels import row_adam
+from evenweave.kernels import half_adam
 from evenweave.training.half_weights import HalfWeights
 from evenweave.training.row_tables import Table, tables_in, terms_of
+from evenweave.training.threads import team
+
+_NONE = np.empty(0, np.uint16)
 
 
 class RowAdamW(torch.optim.AdamW):
@@ -27,8 +32,8 @@ class RowAdamW(torch.optim.AdamW):
     Args:
         groups, options: as torch.optim.AdamW takes them.
         model: where tables are looked for.
-        halves: copies of weights, brought up to date by `step`; from here to `release` the gradients of
-            matrices among these weights are bfloat16, so a step must be one backward pass.
+        halves: copies of weights, brought up to date by `step` unless `rounds` is off. From here to `release`
+            the gradients of matrices among these weights are bfloat16, so a step must be one backward pass.
     """
 
     def __init__(
@@ -58,6 +63,8 @@ class RowAdamW(torch.optim.AdamW):
                         weight_decay=group["weight_decay"],
                     )  # fmt: skip
         self._scale = 1.0
+        # Whether `step` brings copies up to date; else they are made when they are next read.
+        self.rounds = True
 
     def clip(self, max_norm: float, *, at_once: bool = False) -> Tensor:
         """Return the norm of all gradients, 0-d; the next `step` takes them scaled to `max_norm` at most.
@@ -76,7 +83,7 @@ class RowAdamW(torch.optim.AdamW):
         total = float((norms * norms).sum()) + sum(table.squared() for table in self.tables.values())
         for grad in dense:
             if grad.dtype == torch.bfloat16:
-                total += float(row_adam.squared_half(grad.view(torch.uint16).numpy().reshape(-1)))
+                total += float(half_adam.squared_half(team(), _bits(grad)))
         norm = math.sqrt(total)
         self._scale = min(1.0, max_norm / (norm + 1e-6))
         if at_once and self._scale < 1:
@@ -121,15 +128,16 @@ class RowAdamW(torch.optim.AdamW):
             state["step"] = torch.zeros(())
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
         state["step"] += 1
-        torch._fused_adamw_(
-            [weight], [grad.float()], [state["exp_avg"]], [state["exp_avg_sq"]], [], [state["step"]],
-            lr=float(group["lr"]), beta1=group["betas"][0], beta2=group["betas"][1],
-            weight_decay=group["weight_decay"], eps=group["eps"], amsgrad=False, maximize=False,
-            grad_scale=self.grad_scale,
-        )  # fmt: skip
         half, copy = self._halves[weight]
-        copy.copy_(weight)
-        half.mark([weight])
+        rate, decay, eps = (float(group[name]) for name in ("lr", "weight_decay", "eps"))
+        half_adam.step_half(
+            team(), weight.numpy().reshape(-1), state["exp_avg"].numpy().reshape(-1),
+            state["exp_avg_sq"].numpy().reshape(-1), _bits(grad), _bits(copy) if self.rounds else _NONE,
+            int(state["step"]), rate, decay, float(group["betas"][0]), float(group["betas"][1]), eps,
+            self._scale,
+        )  # fmt: skip
+        if self.rounds:
+            half.mark(weight)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as AdamW's own: all rows up to date."""
@@ -160,3 +168,8 @@ class RowAdamW(torch.optim.AdamW):
             if table.now:
                 step = torch.tensor(float(table.now))
                 self.state[parameter] = {"step": step, "exp_avg": table.first, "exp_avg_sq": table.second}
+
+
+def _bits(half: Tensor) -> NDArray[np.uint16]:
+    bits: NDArray[np.uint16] = half.view(torch.uint16).numpy().reshape(-1)
+    return bits

@@ -17,8 +17,9 @@ from torch.autograd.function import once_differentiable
 
 from evenweave.errors import ArgumentError
 from evenweave.kernels import sequences
-from evenweave.training.dropout import dropped, new_key
+from evenweave.training.dropout import drop_terms, dropped, new_key
 from evenweave.training.flat_layout import HIDDEN, Bucket, Layout
+from evenweave.training.threads import team
 
 NAME = "evenweave_flat"
 # What the next forward pass runs over. It stays set afterwards, for recomputation in the backward pass.
@@ -163,7 +164,7 @@ def attend(q: Part, k: Part, v: Part, *, heads: int, size: int, how: How) -> tup
     saved: list[Any] = []
     with torch.autocast("cpu", enabled=False):  # it would round the products to bfloat16
         for place, bucket in enumerate(how.layout.buckets):
-            parts = [_gather(x, bucket, heads, size) for x in (q, k, v)]
+            parts = _gather((q, k, v), bucket, heads, size)
             mask = _mask_of(place, heads, how)
             if mask is None:
                 scores = torch.bmm(parts[0], parts[1].transpose(1, 2)).mul_(how.scale)
@@ -184,37 +185,40 @@ def attend_backward(grad: Tensor, saved: list[Any], how: How, q: Part, k: Part, 
         part.rows[how.layout.tokens :] = 0
     for bucket, (of_q, of_k, of_v, probabilities, key) in zip(how.layout.buckets, saved, strict=True):
         heads, size = len(of_q) // bucket.count, of_q.shape[2]
-        g = _gather(Part(grad), bucket, heads, size)
+        (g,) = _gather((Part(grad),), bucket, heads, size)
         used = probabilities if key is None else dropped(probabilities, how.dropout, key)
         _scatter(torch.bmm(used.transpose(1, 2), g), bucket, v, heads)
         of_scores = torch.bmm(g, of_v.transpose(1, 2))
-        if key is not None:
-            dropped(of_scores, how.dropout, key, out=of_scores)
         g_rows, p_rows = (x.numpy().reshape(-1, bucket.longest) for x in (of_scores, probabilities))
-        sequences.softmax_backward(g_rows, p_rows, np.float32(how.scale))
+        threshold, kept = drop_terms(0.0 if key is None else how.dropout)
+        drawn = np.uint64(0) if key is None else key
+        sequences.softmax_backward(team(), g_rows, p_rows, drawn, threshold, kept, np.float32(how.scale))
         _scatter(torch.bmm(of_scores, of_k), bucket, q, heads)
         _scatter(torch.bmm(of_scores.transpose(1, 2), of_q), bucket, k, heads)
 
 
-def _gather(part: Part, bucket: Bucket, heads: int, size: int) -> Tensor:
-    """Return the bucket's tokens as float32 `[C * H, L, D]`, zero where there is none."""
-    made = torch.empty(bucket.count, heads, bucket.longest, size)
-    if part.rows.dtype == torch.bfloat16:
-        bits = part.rows.view(torch.uint16).numpy()
-        sequences.gather_half(bits, part.first, bucket.bounds, made.view(torch.uint32).numpy())
+def _gather(parts: tuple[Part, ...], bucket: Bucket, heads: int, size: int) -> list[Tensor]:
+    """Return the bucket's tokens of each part as float32 `[C * H, L, D]`, zero where there is none."""
+    if any(part.rows is not parts[0].rows for part in parts):
+        return [made for part in parts for made in _gather((part,), bucket, heads, size)]
+    rows, firsts = parts[0].rows, tuple(part.first for part in parts)
+    made = torch.empty(len(parts), bucket.count, heads, bucket.longest, size)
+    if rows.dtype == torch.bfloat16:
+        bits = rows.view(torch.uint16).numpy()
+        sequences.gather_half(team(), bits, firsts, bucket.bounds, made.view(torch.uint32).numpy())
     else:
-        sequences.gather_single(part.rows.float().numpy(), part.first, bucket.bounds, made.numpy())
-    return made.view(-1, bucket.longest, size)
+        sequences.gather_single(team(), rows.float().numpy(), firsts, bucket.bounds, made.numpy())
+    return list(made.view(len(parts), -1, bucket.longest, size))
 
 
 def _scatter(cells: Tensor, bucket: Bucket, out: Part, heads: int) -> None:
     """Write `[C * H, L, D]` back to the bucket's tokens of `out`."""
     cells = cells.view(bucket.count, heads, bucket.longest, cells.shape[-1])
     if out.rows.dtype == torch.bfloat16:
-        bits = cells.view(torch.uint32).numpy()
-        sequences.scatter_half(bits, bucket.bounds, out.rows.view(torch.uint16).numpy(), out.first)
+        bits, into = cells.view(torch.uint32).numpy(), out.rows.view(torch.uint16).numpy()
+        sequences.scatter_half(team(), bits, bucket.bounds, into, out.first)
     else:
-        sequences.scatter_single(cells.numpy(), bucket.bounds, out.rows.numpy(), out.first)
+        sequences.scatter_single(team(), cells.numpy(), bucket.bounds, out.rows.numpy(), out.first)
 
 
 def _mask_of(place: int, heads: int, how: How) -> Tensor | None:

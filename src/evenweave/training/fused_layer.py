@@ -30,8 +30,12 @@ from evenweave.kernels import residual_norm
 from evenweave.training.dropout import FastDropout, drop_terms, new_key
 from evenweave.training.flat_attention import How, Part, attend, attend_backward, current_layout
 from evenweave.training.half_weights import HalfWeights
+from evenweave.training.threads import team
 
-_HALVES = "_half_weights"
+# What a layer keeps beside its own: copies of its weights, and its modules as they were last found.
+_HALVES, _FOUND = "_half_weights", "_found_modules"
+# A dictionary, a name in it, and what it stands for.
+Link = tuple[dict[str, Any], str, Any]
 _HOOKS = (
     "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
 )  # fmt: skip
@@ -117,45 +121,79 @@ class Settings:
 
 def modules_of(layer: nn.Module) -> Modules | None:
     """Return a layer's modules if it is of BERT's kind and each is what it is called; else None."""
+    held: tuple[Modules, list[Link]] | None = layer.__dict__.get(_FOUND)
+    if held is not None and all(owner.get(name) is value for owner, name, value in held[1]):
+        found = held[0]
+    else:
+        made = _find(layer)
+        if made is None:
+            return None
+        found = made
+        if isinstance(layer, FusedLayer):
+            layer.__dict__[_FOUND] = found, _links(layer, found)
+    return found if _is_plain(layer, found) else None
+
+
+def _find(layer: nn.Module) -> Modules | None:
     try:
         block: Any = layer
         attention, inner, last = block.attention, block.intermediate, block.output
         own, after = attention.self, attention.output
-        found = Modules(
+        return Modules(
             (attention, own, after, inner, last), own,
             own.query, own.key, own.value, after.dense, after.dropout, after.LayerNorm,
             inner.dense, inner.intermediate_act_fn, last.dense, last.dropout, last.LayerNorm,
         )  # fmt: skip
     except AttributeError:
         return None
+
+
+def _links(layer: nn.Module, found: Modules) -> list[Link]:
+    """Return what leads from the layer to its modules and parameters: looking all of it up takes longer."""
+    inside = {id(module) for module in vars(found).values()} | {id(block) for block in found.blocks}
+    owners = [layer, *found.blocks]
+    modules = [
+        (owner._modules, name, module)
+        for owner in owners
+        for name, module in owner._modules.items()
+        if id(module) in inside
+    ]
     linears = [getattr(found, name) for name in _LINEARS]
+    return modules + [
+        (owner._parameters, name, parameter)
+        for owner in (*linears, found.out_norm, found.down_norm)
+        for name, parameter in owner._parameters.items()
+    ]
+
+
+def _is_plain(layer: nn.Module, found: Modules) -> bool:
+    """Whether each module is of torch's own class and computes as it should."""
+    linears = [getattr(found, name) for name in _LINEARS]
+    norms = (found.out_norm, found.down_norm)
     if (
         any(type(linear) is not nn.Linear or linear.bias is None for linear in linears)
-        or any(type(norm) is not nn.LayerNorm for norm in (found.out_norm, found.down_norm))
+        or any(type(norm) is not nn.LayerNorm for norm in norms)
         or type(found.out_dropout) not in (nn.Dropout, FastDropout)
         or type(found.down_dropout) not in (nn.Dropout, FastDropout)
         or type(found.activation).__name__ not in _ACTIVATIONS
     ):
-        return None
+        return False
     width = found.out.out_features
-    parameters = found.parameters()
-    if (
+    return not (
         any(
             type(parameter) is not nn.Parameter
             or parameter.dtype != torch.float32
-            or parameter.device.type != "cpu"
+            or not parameter.is_cpu
             or not parameter.is_contiguous()
-            for parameter in parameters
+            for parameter in found.parameters()
         )
-        or {norm.normalized_shape for norm in (found.out_norm, found.down_norm)} != {(width,)}
+        or any(norm.normalized_shape != (width,) for norm in norms)
         or any(linear.out_features != width for linear in (found.query, found.key, found.value))
-        or width % own.num_attention_heads
+        or width % found.attention.num_attention_heads
         or width % 4
         or getattr(layer, "is_decoder", False)
         or getattr(layer, "chunk_size_feed_forward", 0)
-    ):
-        return None
-    return found
+    )
 
 
 class FusedLayer(nn.Module):
@@ -171,7 +209,7 @@ class FusedLayer(nn.Module):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Copy and pickle as the layer it was."""
-        kept = {name: value for name, value in vars(self).items() if name != _HALVES}
+        kept = {name: value for name, value in vars(self).items() if name not in (_HALVES, _FOUND)}
         return _empty, (type(self).__mro__[2],), kept
 
 
@@ -200,7 +238,8 @@ def plain_layers(model: nn.Module) -> None:
     for layer in model.modules():
         if isinstance(layer, FusedLayer):
             layer.__class__ = type(layer).__mro__[2]
-            layer.__dict__.pop(_HALVES, None)
+            for name in (_HALVES, _FOUND):
+                layer.__dict__.pop(name, None)
 
 
 def half_weights(model: nn.Module) -> list[HalfWeights]:
@@ -221,7 +260,7 @@ def forget_halves(model: nn.Module) -> None:
 def _halves(layer: nn.Module, modules: Modules) -> HalfWeights:
     held: HalfWeights | None = layer.__dict__.get(_HALVES)
     parameters = modules.parameters()[:12]
-    if held is None or any(a is not b for a, b in zip(held.copies, _stacked(parameters), strict=True)):
+    if held is None or any(a is not b for a, b in zip(held.parameters, _stacked(parameters), strict=True)):
         order = _stacked(parameters)
         held = HalfWeights([order[:3], order[3:6], *([parameter] for parameter in order[6:])])
         layer.__dict__[_HALVES] = held
@@ -353,8 +392,8 @@ def _norm(
     normal, out = torch.empty_like(residual), torch.empty_like(residual)
     spread = torch.empty(len(residual))
     residual_norm.drop_add_norm(
-        x.float().numpy(), residual.detach().numpy(), key, threshold, scale, weight.numpy(), bias.numpy(),
-        np.float32(settings.eps[which]), normal.numpy(), spread.numpy(), out.numpy(),
+        team(), x.float().numpy(), residual.detach().numpy(), key, threshold, scale, weight.numpy(),
+        bias.numpy(), np.float32(settings.eps[which]), normal.numpy(), spread.numpy(), out.numpy(),
     )  # fmt: skip
     return out, normal, spread, key
 
@@ -365,13 +404,13 @@ def _norm_backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Return the gradients of the residual (float32), of `x` (as products take it), of weight and bias."""
     _, threshold, scale = _drop(settings.dropouts[which], key)
-    of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(weight)
+    of_norm = torch.zeros(2, len(weight))
     of_residual, of_x = torch.empty_like(grad), torch.empty_like(grad)
     residual_norm.drop_add_norm_backward(
-        grad.numpy(), more.numpy(), normal.numpy(), spread.numpy(), weight.numpy(), key, threshold, scale,
-        of_weight.numpy(), of_bias.numpy(), of_residual.numpy(), of_x.numpy(),
+        team(), grad.numpy(), more.numpy(), normal.numpy(), spread.numpy(), weight.numpy(), key, threshold,
+        scale, of_norm.numpy(), of_residual.numpy(), of_x.numpy(),
     )  # fmt: skip
-    return of_residual, of_x.to(settings.dtype), of_weight, of_bias
+    return of_residual, of_x.to(settings.dtype), of_norm[0], of_norm[1]
 
 
 def _drop(p: float, key: np.uint64 | None = None) -> tuple[np.uint64, np.uint16, np.float32]:

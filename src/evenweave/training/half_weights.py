@@ -25,33 +25,33 @@ class HalfWeights:
     def __init__(self, groups: Sequence[Sequence[nn.Parameter]]) -> None:
         stacks: list[Tensor] = []
         self.copies: dict[Tensor, Tensor] = {}
-        self._seen: dict[Tensor, tuple[int, int]] = {}
         for group in groups:
             sizes = [len(parameter) for parameter in group]
             stacks.append(torch.empty(sum(sizes), *group[0].shape[1:], dtype=torch.bfloat16))
             self.copies.update(zip(group, torch.split(stacks[-1], sizes), strict=True))
         self._stacks = tuple(stacks)
+        self.parameters = tuple(self.copies)
+        self._places = {parameter: place for place, parameter in enumerate(self.parameters)}
+        self._seen: list[tuple[int, int] | None] = [None] * len(self.parameters)
 
     def read(self) -> tuple[Tensor, ...]:
         """Return the tensors of all groups, up to date."""
-        stale: list[Tensor] = [
-            parameter for parameter in self.copies if self._seen.get(parameter) != _stamp(parameter)
+        stale = [
+            parameter
+            for parameter, seen in zip(self.parameters, self._seen, strict=True)
+            if seen is None or seen != (parameter._version, parameter.data_ptr())
         ]
         if stale:
             with torch.no_grad():
                 torch._foreach_copy_([self.copies[parameter] for parameter in stale], stale)
-            self.mark(stale)
+            for parameter in stale:
+                self.mark(parameter)
         return self._stacks
 
-    def mark(self, parameters: Sequence[Tensor]) -> None:
-        """Take these for up to date: someone has just copied them."""
-        for parameter in parameters:
-            self._seen[parameter] = _stamp(parameter)
+    def mark(self, parameter: Tensor) -> None:
+        """Take it for up to date: someone has just copied it."""
+        self._seen[self._places[parameter]] = parameter._version, parameter.data_ptr()
 
     def forget(self) -> None:
         """Take none for up to date."""
-        self._seen.clear()
-
-
-def _stamp(parameter: Tensor) -> tuple[int, int]:
-    return parameter._version, parameter.data_ptr()
+        self._seen = [None] * len(self.parameters)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from evenweave.training.adamw import RowAdamW
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import Events
 from evenweave.training.distributed import Ranks
@@ -95,6 +96,8 @@ def train(run: Run) -> None:
     run.seen = run.events.heard("on_pre_optimizer_step")
     others = any(run.events.heard(event, by_others=True) for event in _EVERY_STEP)
     run.watched = others or not getattr(run.optimizer, "halves", ())
+    if isinstance(run.optimizer, RowAdamW):
+        run.optimizer.rounds = not run.watched
     run.tell("on_train_begin")
     run.wrapped.train()
     if run.args.eval_on_start and state.global_step == 0:

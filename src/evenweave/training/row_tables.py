@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evenweave.kernels import row_adam
+from evenweave.training.threads import team
 
 # Smaller tables are not worth the trouble.
 _FEWEST_ROWS = 2048
@@ -81,7 +82,7 @@ class Table:
         rows = np.arange(len(self.last)) if ids is None else ids.detach().reshape(-1).numpy()
         count = self.now - self.since + 1
         row_adam.catch_up(
-            rows.astype(np.int64, copy=False), self._view(self.weight), self._view(self.first),
+            team(), rows.astype(np.int64, copy=False), self._view(self.weight), self._view(self.first),
             self._view(self.second), self.last, self.since, self._heights[:count], self._tails[:count],
             self._decays[:count], *self.betas, self.terms,
         )  # fmt: skip

@@ -21,6 +21,7 @@ from evenweave.training.dropout import dropped, use_fast_dropout
 from evenweave.training.flat_layout import flatten
 from evenweave.training.fused_layer import FusedLayer, fuse_layers, half_weights, plain_layers
 from evenweave.training.half_weights import HalfWeights
+from evenweave.training.threads import team
 
 KINDS = ("Bert", "Roberta", "XLMRoberta", "Electra")
 Grads = dict[str, torch.Tensor]
@@ -346,14 +347,15 @@ def test_the_kernel_is_dropout_then_sum_then_norm(shape: tuple[int, int], p: flo
     normal, spread, out = torch.empty(shape), torch.empty(shape[0]), torch.empty(shape)
     a, b, w, c = (tensor.detach().numpy() for tensor in (x, residual, weight, bias))
     residual_norm.drop_add_norm(
-        a, b, key, threshold, scale, w, c, np.float32(1e-12), normal.numpy(), spread.numpy(), out.numpy()
-    )
+        team(), a, b, key, threshold, scale, w, c, np.float32(1e-12), normal.numpy(), spread.numpy(),
+        out.numpy(),
+    )  # fmt: skip
     torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
     sums = torch.zeros(2, shape[1])
     of_x = torch.empty(shape)
     residual_norm.drop_add_norm_backward(
-        grad.numpy(), more.numpy(), normal.numpy(), spread.numpy(), w, key, threshold, scale,
-        sums[0].numpy(), sums[1].numpy(), grad.numpy(), of_x.numpy(),
+        team(), grad.numpy(), more.numpy(), normal.numpy(), spread.numpy(), w, key, threshold, scale,
+        sums.numpy(), grad.numpy(), of_x.numpy(),
     )  # fmt: skip
     for mine, theirs in ((of_x, x), (grad, residual), (sums[0], weight), (sums[1], bias)):
         torch.testing.assert_close(mine, theirs.grad, rtol=1e-4, atol=1e-4)
