@@ -14,7 +14,7 @@ Shape legend: N tokens, D dimensions of the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -27,19 +27,13 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.module import _has_any_global_hook
 
 from evenweave.kernels import residual_norm
-from evenweave.training.dropout import FastDropout, drop_terms, new_key
+from evenweave.training.dropout import drop_terms, new_key
 from evenweave.training.flat_attention import How, Part, attend, attend_backward, current_layout
 from evenweave.training.half_weights import HalfWeights
+from evenweave.training.layer_modules import FOUND, Modules, modules_of
 from evenweave.training.threads import team
 
-# What a layer keeps beside its own: copies of its weights, and its modules as they were last found.
-_HALVES, _FOUND = "_half_weights", "_found_modules"
-# A dictionary, a name in it, and what it stands for.
-Link = tuple[dict[str, Any], str, Any]
-_HOOKS = (
-    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
-)  # fmt: skip
-_LINEARS = ("query", "key", "value", "out", "up", "down")
+_HALVES = "_half_weights"
 _Two = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -68,36 +62,6 @@ _ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], _Two]] = {
 
 
 @dataclass(frozen=True)
-class Modules:
-    """The modules of a layer; `blocks` are those that hold the others."""
-
-    blocks: tuple[nn.Module, ...]
-    attention: Any
-    query: nn.Linear
-    key: nn.Linear
-    value: nn.Linear
-    out: nn.Linear
-    out_dropout: nn.Dropout
-    out_norm: nn.LayerNorm
-    up: nn.Linear
-    activation: nn.Module
-    down: nn.Linear
-    down_dropout: nn.Dropout
-    down_norm: nn.LayerNorm
-
-    def parameters(self) -> list[nn.Parameter]:
-        """Weight and bias of the six linear layers, then of both norms."""
-        owners = [*(getattr(self, name) for name in _LINEARS), self.out_norm, self.down_norm]
-        return [parameter for owner in owners for parameter in (owner.weight, owner.bias)]
-
-    def hooked(self) -> bool:
-        """Whether someone listens to one of them; hooks of the layer itself are called as ever."""
-        alone = (self.out_dropout, self.out_norm, self.activation, self.down_dropout, self.down_norm)
-        inside = (*self.blocks, *(getattr(self, name) for name in _LINEARS), *alone)
-        return any(getattr(module, name) for module in inside for name in _HOOKS)
-
-
-@dataclass(frozen=True)
 class Settings:
     """How one call of a layer computes.
 
@@ -119,83 +83,6 @@ class Settings:
     differentiable: bool
 
 
-def modules_of(layer: nn.Module) -> Modules | None:
-    """Return a layer's modules if it is of BERT's kind and each is what it is called; else None."""
-    held: tuple[Modules, list[Link]] | None = layer.__dict__.get(_FOUND)
-    if held is not None and all(owner.get(name) is value for owner, name, value in held[1]):
-        found = held[0]
-    else:
-        made = _find(layer)
-        if made is None:
-            return None
-        found = made
-        if isinstance(layer, FusedLayer):
-            layer.__dict__[_FOUND] = found, _links(layer, found)
-    return found if _is_plain(layer, found) else None
-
-
-def _find(layer: nn.Module) -> Modules | None:
-    try:
-        block: Any = layer
-        attention, inner, last = block.attention, block.intermediate, block.output
-        own, after = attention.self, attention.output
-        return Modules(
-            (attention, own, after, inner, last), own,
-            own.query, own.key, own.value, after.dense, after.dropout, after.LayerNorm,
-            inner.dense, inner.intermediate_act_fn, last.dense, last.dropout, last.LayerNorm,
-        )  # fmt: skip
-    except AttributeError:
-        return None
-
-
-def _links(layer: nn.Module, found: Modules) -> list[Link]:
-    """Return what leads from the layer to its modules and parameters: looking all of it up takes longer."""
-    inside = {id(module) for module in vars(found).values()} | {id(block) for block in found.blocks}
-    owners = [layer, *found.blocks]
-    modules = [
-        (owner._modules, name, module)
-        for owner in owners
-        for name, module in owner._modules.items()
-        if id(module) in inside
-    ]
-    linears = [getattr(found, name) for name in _LINEARS]
-    return modules + [
-        (owner._parameters, name, parameter)
-        for owner in (*linears, found.out_norm, found.down_norm)
-        for name, parameter in owner._parameters.items()
-    ]
-
-
-def _is_plain(layer: nn.Module, found: Modules) -> bool:
-    """Whether each module is of torch's own class and computes as it should."""
-    linears = [getattr(found, name) for name in _LINEARS]
-    norms = (found.out_norm, found.down_norm)
-    if (
-        any(type(linear) is not nn.Linear or linear.bias is None for linear in linears)
-        or any(type(norm) is not nn.LayerNorm for norm in norms)
-        or type(found.out_dropout) not in (nn.Dropout, FastDropout)
-        or type(found.down_dropout) not in (nn.Dropout, FastDropout)
-        or type(found.activation).__name__ not in _ACTIVATIONS
-    ):
-        return False
-    width = found.out.out_features
-    return not (
-        any(
-            type(parameter) is not nn.Parameter
-            or parameter.dtype != torch.float32
-            or not parameter.is_cpu
-            or not parameter.is_contiguous()
-            for parameter in found.parameters()
-        )
-        or any(norm.normalized_shape != (width,) for norm in norms)
-        or any(linear.out_features != width for linear in (found.query, found.key, found.value))
-        or width % found.attention.num_attention_heads
-        or width % 4
-        or getattr(layer, "is_decoder", False)
-        or getattr(layer, "chunk_size_feed_forward", 0)
-    )
-
-
 class FusedLayer(nn.Module):
     """Put before a layer's own class by `fuse_layers`; computes flat batches in one step."""
 
@@ -209,7 +96,7 @@ class FusedLayer(nn.Module):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Copy and pickle as the layer it was."""
-        kept = {name: value for name, value in vars(self).items() if name not in (_HALVES, _FOUND)}
+        kept = {name: value for name, value in vars(self).items() if name not in (_HALVES, FOUND)}
         return _empty, (type(self).__mro__[2],), kept
 
 
@@ -238,7 +125,7 @@ def plain_layers(model: nn.Module) -> None:
     for layer in model.modules():
         if isinstance(layer, FusedLayer):
             layer.__class__ = type(layer).__mro__[2]
-            for name in (_HALVES, _FOUND):
+            for name in (_HALVES, FOUND):
                 layer.__dict__.pop(name, None)
 
 
@@ -259,22 +146,22 @@ def forget_halves(model: nn.Module) -> None:
 
 def _halves(layer: nn.Module, modules: Modules) -> HalfWeights:
     held: HalfWeights | None = layer.__dict__.get(_HALVES)
-    parameters = modules.parameters()[:12]
-    if held is None or any(a is not b for a, b in zip(held.parameters, _stacked(parameters), strict=True)):
-        order = _stacked(parameters)
+    order = modules.stacked
+    # Optimizers hold on to these copies: they stay while the parameters do.
+    if held is None or not (held.parameters is order or _same(held.parameters, order)):
         held = HalfWeights([order[:3], order[3:6], *([parameter] for parameter in order[6:])])
         layer.__dict__[_HALVES] = held
+    held.parameters = order
     return held
 
 
-def _stacked(parameters: list[nn.Parameter]) -> list[nn.Parameter]:
-    """Query's, key's and value's weights, then their biases, then the rest."""
-    return [*parameters[0:6:2], *parameters[1:6:2], *parameters[6:]]
+def _same(first: Sequence[Tensor], second: Sequence[Tensor]) -> bool:
+    return all(one is other for one, other in zip(first, second, strict=True))
 
 
 def _settings(
     layer: nn.Module, x: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Settings, list[nn.Parameter]] | None:
+) -> tuple[Settings, tuple[nn.Parameter, ...]] | None:
     """Return how to compute this call in one step, and with what; None where the layer itself must."""
     layout = current_layout()
     if layout is None or len(x) != 1 or x.device.type != "cpu" or torch.compiler.is_compiling():
@@ -282,7 +169,7 @@ def _settings(
     more = (*args, *(value for name, value in kwargs.items() if name not in _HARMLESS))
     if any(value is not None for value in more):  # masks, caches, another model's states
         return None
-    modules = modules_of(layer)
+    modules = modules_of(layer, keep=True)
     if modules is None or modules.hooked() or _has_any_global_hook():  # type: ignore[no-untyped-call]
         return None
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
@@ -293,11 +180,10 @@ def _settings(
     attention_drop = own.dropout.p if own.training else 0.0
     if not all(drop < 1 - 2**-16 for drop in (*drops, attention_drop)):
         return None
-    parameters = modules.parameters()
     if dtype == torch.bfloat16:
         weights = _halves(layer, modules).read()
     else:
-        order = [parameter.detach() for parameter in _stacked(parameters[:12])]
+        order = [parameter.detach() for parameter in modules.stacked]
         weights = (torch.cat(order[:3]), torch.cat(order[3:6]), *order[6:])
     size = modules.query.out_features // own.num_attention_heads
     settings = Settings(
@@ -310,7 +196,7 @@ def _settings(
         weights=weights,
         differentiable=torch.is_grad_enabled(),
     )
-    return settings, parameters
+    return settings, modules.parameters
 
 
 # What layers are called with and does not change what they compute from a flat batch.
