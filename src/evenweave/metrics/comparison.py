@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
 from evenweave.metrics.base import signed
+from evenweave.metrics.intervals import check_resamples, interval
 from evenweave.metrics.metric import Metric
 from evenweave.metrics.numbers import flatten, is_number
 from evenweave.metrics.registry import load
-from evenweave.metrics.resample import check_resamples, interval
 from evenweave.metrics.sample import Sample
 
 Test = Literal["bootstrap", "randomisation"]

@@ -13,6 +13,7 @@ import numpy as np
 from evenweave.errors import ArgumentError
 
 Average = Literal["micro", "macro", "weighted"]
+_Counts = dict[str, tuple[Any, Any, Any]]
 
 TOKENS, RIGHT = "tokens", "right"
 BOTH, GOLD, PREDICTED = "both:", "gold:", "predicted:"
@@ -38,35 +39,49 @@ def result_of(totals: dict[str, Any], *, average: Average, zero: float) -> dict[
     Args:
         totals: numbers, or arrays `[R]`, by the names of `columns_of`; types that nowhere occur are left out.
     """
-    result: dict[str, Any] = {}
     counts = by_type(totals)
-    for kind, (both, gold, predicted) in counts.items():
-        precision, recall, f1 = prf(both, gold, predicted, zero)
-        result[kind] = {"precision": precision, "recall": recall, "f1": f1, "number": gold}
-    precision, recall, f1 = averaged(counts, average, zero)
+    scores = _prf_of_each(counts, zero)
+    result: dict[str, Any] = {
+        kind: {"precision": precision, "recall": recall, "f1": f1, "number": counts[kind][1]}
+        for kind, (precision, recall, f1) in scores.items()
+    }
+    precision, recall, f1 = _averaged(counts, scores, average, zero)
     result["overall_precision"], result["overall_recall"], result["overall_f1"] = precision, recall, f1
     if TOKENS in totals:  # spans have none
         result["overall_accuracy"] = divided(totals[RIGHT], totals[TOKENS], zero)
     return result
 
 
-def by_type(totals: dict[str, Any]) -> dict[str, tuple[Any, Any, Any]]:
+def by_type(totals: dict[str, Any]) -> _Counts:
     """Return for each type that occurs, sorted, its entities in both, gold, predicted."""
     kinds = sorted(name[len(GOLD) :] for name in totals if name[: len(GOLD)] == GOLD)
     counts = {kind: (totals[BOTH + kind], totals[GOLD + kind], totals[PREDICTED + kind]) for kind in kinds}
     return {kind: three for kind, three in counts.items() if _any(three[1]) or _any(three[2])}
 
 
-def averaged(counts: dict[str, tuple[Any, Any, Any]], average: Average, zero: float) -> tuple[Any, Any, Any]:
+def averaged(counts: _Counts, average: Average, zero: float) -> tuple[Any, Any, Any]:
     """Return precision, recall and F1 over all types, from the counts of `by_type`."""
+    return _averaged(counts, _prf_of_each(counts, zero), average, zero)
+
+
+def _prf_of_each(counts: _Counts, zero: float) -> dict[str, tuple[Any, Any, Any]]:
+    """Return precision, recall and F1 of each type; of arrays, for all types in one step."""
+    if not any(isinstance(three[0], np.ndarray) for three in counts.values()):
+        return {kind: prf(*three, zero) for kind, three in counts.items()}
+    both, gold, predicted = np.array(list(counts.values())).swapaxes(0, 1)
+    return dict(zip(counts, zip(*prf(both, gold, predicted, zero), strict=True), strict=True))
+
+
+def _averaged(
+    counts: _Counts, scores: dict[str, tuple[Any, Any, Any]], average: Average, zero: float
+) -> tuple[Any, Any, Any]:
     both, gold, predicted = ([three[i] for three in counts.values()] for i in range(3))
     if average == "micro" or not counts:
         return prf(sum(both), sum(gold), sum(predicted), zero)
-    scores = [prf(*three, zero) for three in counts.values()]
     # A type that a resample lacks is left out of its mean, as it would be of the score of those rows.
     here = [((three[1] + three[2]) > 0) * 1 for three in counts.values()]
     weights = gold if average == "weighted" else here
-    precision, recall, f1 = (_mean([score[i] for score in scores], weights) for i in range(3))
+    precision, recall, f1 = (_mean([score[i] for score in scores.values()], weights) for i in range(3))
     if average == "weighted":
         # Without a gold entity there is no weight: seqeval then calls recall undefined, and without a
         # prediction precision and F1 too.
@@ -90,6 +105,8 @@ def divided(numerator: Any, denominator: Any, zero: float) -> Any:
     if not isinstance(denominator, np.ndarray):
         return float(numerator / denominator) if denominator else zero
     none = denominator == 0
+    if not none.any():
+        return numerator / denominator
     ratio = numerator / np.where(none, 1, denominator)
     ratio[none] = zero
     return ratio

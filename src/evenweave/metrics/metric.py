@@ -19,8 +19,7 @@ from evenweave.metrics.base import (
 )
 from evenweave.metrics.function import AdditiveFunction, CollectedFunction
 from evenweave.metrics.inputs import as_rows, check_lengths
-from evenweave.metrics.numbers import flatten, is_number, map_leaves
-from evenweave.metrics.resample import check_resamples, interval
+from evenweave.metrics.intervals import check_resamples, intervals
 from evenweave.metrics.sample import Columns, Sample, Statistics
 
 Result = dict[str, Any]
@@ -192,7 +191,7 @@ class Metric:
             if _per_row(statistic):
                 raise ArgumentError("confidence: one number a row has no interval; leave it out")
             (scores,) = sample.bootstrap(resamples=resamples, seed=seed)
-            result["intervals"] = _intervals(result, scores, confidence)
+            result["intervals"] = intervals(result, scores, confidence)
         self._parts, self._waiting, self._scored = [], [], sample.nrefs
         return result
 
@@ -280,11 +279,3 @@ def _listed(column: Any) -> list[Any]:
         listed: list[Any] = column.tolist()
         return listed
     return column.to_lists() if hasattr(column, "to_lists") else list(column.to_pylist())
-
-
-def _intervals(result: Result, scores: Result, confidence: float) -> Result:
-    """Return (low, high) in the result's shape, for the numbers of the result alone."""
-    known = {key for key, value in flatten(result) if is_number(value)}
-    kept = {key for key, _ in flatten(scores)}
-    made: Result = map_leaves(scores, lambda array: interval(np.asarray(array), confidence))
-    return made if kept <= known else {key: value for key, value in made.items() if key in result}

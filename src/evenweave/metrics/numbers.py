@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Not a union: making one takes longer than the test.
+_NUMBERS = (int, float, np.integer, np.floating)
+
 
 def flatten(result: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield (key, number or array) for every leaf that is one, nested keys joined by a dot: `PER.f1`.
@@ -34,7 +37,7 @@ def map_leaves(result: Any, change: Callable[[Any], Any]) -> Any:
         return {key: value for key, value in changed.items() if value is not None}
     if isinstance(result, list | tuple):
         return [map_leaves(value, change) for value in result]
-    return change(result) if is_number(result) or isinstance(result, np.ndarray) else None
+    return change(result) if isinstance(result, np.ndarray) or is_number(result) else None
 
 
 def stack(results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def stack(results: list[dict[str, Any]]) -> dict[str, Any]:
 
 def is_number(value: object) -> bool:
     """Whether a leaf is a real number (and not a flag)."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
 def _merged(into: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:

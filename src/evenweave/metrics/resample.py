@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
 from evenweave.kernels import resample_blocks as blocks
 from evenweave.kernels.distinct import distinct_rows
@@ -27,14 +26,6 @@ _TOP_UP = np.uint64(1 << 41)
 # One binomial number takes the time of this many draws.
 _ALIKE = 256
 _LARGE = 2.0**62
-
-
-def check_resamples(resamples: int, confidence: float | None) -> None:
-    """Raise ArgumentError unless there is at least one resample and the level is a fraction."""
-    if resamples < 1:
-        raise ArgumentError(f"resamples: {resamples}; give at least 1, usually 1000")
-    if confidence is not None and not 0 < confidence < 1:
-        raise ArgumentError(f"confidence: {confidence}; give a fraction such as 0.95")
 
 
 def resample_keys(resamples: int, seed: int) -> NDArray[np.uint64]:
@@ -141,23 +132,6 @@ def exchanged_totals(
     kernel.coin_sums(grouped, resample_keys(resamples, seed), sums)
     moved = columns_of(sums)[:, : gain.shape[1]]
     return second.sum(axis=0, dtype=kind) + moved, first.sum(axis=0, dtype=kind) - moved
-
-
-def interval(scores: NDArray[Any], confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of resampled scores `[R]`, interpolated between neighbours.
-
-    Infinite scores (perplexity of an impossible token) bound it, where `np.quantile` would give NaN.
-    """
-    ordered = np.sort(np.atleast_1d(scores))
-    low, high = (_quantile(ordered, share) for share in ((1 - confidence) / 2, (1 + confidence) / 2))
-    return low, high
-
-
-def _quantile(ordered: NDArray[Any], share: float) -> float:
-    place = share * (len(ordered) - 1)
-    below = float(ordered[int(place)])
-    above = float(ordered[min(int(place) + 1, len(ordered) - 1)])
-    return below if below == above else below + (above - below) * (place - int(place))
 
 
 def _step(n: int) -> int:

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
 from evenweave.kernels.distinct import distinct_rows
+from evenweave.metrics.intervals import check_resamples, interval
 from evenweave.metrics.resample import (
     bootstrap_totals,
-    check_resamples,
     drawn_rows,
     exchanged_totals,
-    interval,
     resample_keys,
 )
 from evenweave.metrics.resample_outcomes import STEPS, outcomes

@@ -1,0 +1,71 @@
+"""Percentile intervals of resampled scores (Efron 1979): of one number, or of all numbers of a result.
+
+Shape legend: R resamples, L numbers of a result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenweave.errors import ArgumentError
+from evenweave.metrics.numbers import map_leaves
+
+Result = dict[str, Any]
+
+
+def check_resamples(resamples: int, confidence: float | None) -> None:
+    """Raise ArgumentError unless there is at least one resample and the level is a fraction."""
+    if resamples < 1:
+        raise ArgumentError(f"resamples: {resamples}; give at least 1, usually 1000")
+    if confidence is not None and not 0 < confidence < 1:
+        raise ArgumentError(f"confidence: {confidence}; give a fraction such as 0.95")
+
+
+def interval(scores: NDArray[Any], confidence: float) -> tuple[float, float]:
+    """Return the percentile interval of resampled scores `[R]`, interpolated between neighbours.
+
+    Infinite scores (perplexity of an impossible token) bound it, where `np.quantile` would give NaN.
+    """
+    (bounds,) = _bounds(np.sort(np.atleast_1d(scores))[None, :], confidence)
+    return bounds
+
+
+def intervals(result: Result, scores: Result, confidence: float) -> Result:
+    """Return (low, high) in the result's shape.
+
+    Args:
+        result: numbers, in dicts and lists.
+        scores: the same nest of arrays `[R]`. What the result lacks (a type that is in some resamples alone)
+            is left out.
+    """
+    leaves: list[Any] = []
+
+    def place(leaf: Any) -> int:
+        leaves.append(leaf)
+        return len(leaves) - 1
+
+    places = map_leaves({key: value for key, value in scores.items() if key in result}, place)
+    if not leaves:
+        return {}
+    ordered = np.array(np.broadcast_arrays(*leaves), dtype=np.float64)
+    ordered.sort(axis=1)
+    made: Result = map_leaves(places, _bounds(ordered, confidence).__getitem__)
+    return made
+
+
+def _bounds(ordered: NDArray[Any], confidence: float) -> list[tuple[float, float]]:
+    """Return the interval of each row of `ordered` `[L, R]`, which ascend."""
+    low, high = (_quantiles(ordered, share) for share in ((1 - confidence) / 2, (1 + confidence) / 2))
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def _quantiles(ordered: NDArray[Any], share: float) -> NDArray[np.float64]:
+    place = share * (ordered.shape[1] - 1)
+    below = ordered[:, int(place)].astype(np.float64)
+    above = ordered[:, min(int(place) + 1, ordered.shape[1] - 1)]
+    with np.errstate(invalid="ignore"):  # infinity less infinity, where both neighbours are
+        between = below + (above - below) * (place - int(place))
+    return np.where(below == above, below, between)
