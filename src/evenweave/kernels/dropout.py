@@ -2,7 +2,7 @@
 
 Nothing is kept for the backward pass: called with the same key it drops the same places of the gradient.
 
-Half precision comes as the bits of bfloat16 in uint16: the upper half of a float32.
+Half precision comes as in `half.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.half import narrow, widen
 from evenweave.kernels.threads import Team, in_parts
 from evenweave.rng import mix
 
@@ -36,15 +37,22 @@ def drop_range(
     key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32], out: NDArray[np.float32],
     first: int, last: int,
 ) -> None:  # fmt: skip
-    """Do what `drop_single` does to the elements from `first`, a multiple of 4, to `last`."""
+    """Do what `drop_single` does to the elements from `first` to `last`."""
     draws = np.empty(_BLOCK // 4, np.uint64)
     lanes = draws.view(np.uint16)
-    for start in range(first, last, _BLOCK):
-        stop = min(start + _BLOCK, last)
-        draw(key, start, draws[: (stop - start + 3) // 4])
-        source, target = x[start:stop], out[start:stop]
+    # Where `x` is `out`, a loop that reads the one and writes the other is not made vectors.
+    values = np.empty(_BLOCK, np.float32)
+    start = first
+    while start < last:
+        within = start % 4  # a word is for four elements
+        stop = min(start - within + _BLOCK, last)
+        draw(key, start - within, draws[: (stop - start + within + 3) // 4])
+        source, target, own = x[start:stop], out[start:stop], lanes[within:]
         for j in range(len(source)):
-            target[j] = source[j] * scale if lanes[j] >= threshold else np.float32(0)
+            values[j] = source[j] * scale if own[j] >= threshold else np.float32(0)
+        for j in range(len(target)):
+            target[j] = values[j]
+        start = stop
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -73,21 +81,14 @@ def _half_part(
 ) -> None:  # fmt: skip
     draws = np.empty(_BLOCK // 4, np.uint64)
     lanes = draws.view(np.uint16)
-    wide = np.empty(_BLOCK, np.uint32)
-    values = wide.view(np.float32)
+    values = np.empty(_BLOCK, np.float32)
     for start in range(part * _PART, min((part + 1) * _PART, len(x)), _BLOCK):
         draw(key, start, draws)
-        source, target = x[start : start + _BLOCK], out[start : start + _BLOCK]
-        for j in range(len(source)):
-            wide[j] = np.uint32(source[j]) << np.uint32(16)
+        source = x[start : start + _BLOCK]
+        widen(source, values)
         for j in range(len(source)):
             values[j] = values[j] * scale if lanes[j] >= threshold else np.float32(0)
-        for j in range(len(source)):
-            # To the nearest, ties to even; not-a-number stays one.
-            bits = wide[j]
-            up = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-            nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
-            target[j] = np.uint16(((bits | np.uint32(0x400000)) if nan else up) >> np.uint32(16))
+        narrow(values[: len(source)], out[start : start + _BLOCK])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -1,7 +1,7 @@
 """AdamW on weights whose gradients are bfloat16, rounded to bfloat16 on the way: one pass over memory.
 
 AdamW: Loshchilov and Hutter 2019, algorithm 2, as torch's fused step computes it.
-Half precision comes as the bits of bfloat16 in uint16: the upper half of a float32.
+Half precision comes as in `half.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.half import narrow, widen
 from evenweave.kernels.threads import Team, in_parts
 
 # Elements of one round: its gradients in float32 stay in the first cache.
@@ -27,27 +28,18 @@ def _step_part(
     beta1: Any, rest1: Any, beta2: Any, rest2: Any, keep: Any, size: Any, root: Any, eps: Any, scale: Any,
 ) -> None:  # fmt: skip
     """Make the step on one part; `rest` is 1 - beta, for the others see `step_half`."""
-    wide = np.empty(_BLOCK, np.uint32)
-    values = wide.view(np.float32)
-    bits = weights.view(np.uint32)
+    values = np.empty(_BLOCK, np.float32)
     for start in range(part * _PART, min((part + 1) * _PART, len(weights)), _BLOCK):
         stop = min(start + _BLOCK, len(weights))
         p, m, v, g = weights[start:stop], first[start:stop], second[start:stop], gradients[start:stop]
-        for j in range(len(g)):
-            wide[j] = np.uint32(g[j]) << np.uint32(16)
+        widen(g, values)
         for j in range(len(p)):
             value = values[j] * scale
             m[j] = beta1 * m[j] + rest1 * value
             v[j] = beta2 * v[j] + rest2 * value * value
             p[j] = keep * p[j] - size * m[j] / (np.sqrt(v[j]) * root + eps)
-        if not len(halves):
-            continue
-        source, target = bits[start:stop], halves[start:stop]
-        for j in range(len(source)):
-            # To the nearest, ties to even; not-a-number stays one.
-            up = source[j] + np.uint32(0x7FFF) + ((source[j] >> np.uint32(16)) & np.uint32(1))
-            nan = (source[j] & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
-            target[j] = np.uint16((source[j] | np.uint32(0x400000) if nan else up) >> np.uint32(16))
+        if len(halves):
+            narrow(p, halves[start:stop])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -77,13 +69,11 @@ def step_half(
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _squared_part(part: int, parts: int, bits: NDArray[np.uint16], out: NDArray[np.float64]) -> None:
     """Write the sum of one part's squares to its place."""
-    wide = np.empty(_BLOCK, np.uint32)
-    values = wide.view(np.float32)
+    values = np.empty(_BLOCK, np.float32)
     total: Any = 0.0
     for start in range(part * _PART, min((part + 1) * _PART, len(bits)), _BLOCK):
         block, squares = bits[start : min(start + _BLOCK, len(bits))], np.float32(0)
-        for j in range(len(block)):
-            wide[j] = np.uint32(block[j]) << np.uint32(16)
+        widen(block, values)
         for j in range(len(block)):
             squares += values[j] * values[j]
         total += squares

@@ -1,7 +1,7 @@
 """Dropout, residual connection and layer normalisation in one pass, and their gradient in another.
 
 Layer normalisation: Ba, Kiros and Hinton 2016, section 3. Dropout is that of `dropout.py`: the same key
-drops the same places.
+drops the same places. What matrix products gave and take may be float32, or bfloat16 as bits in uint16.
 
 Shape legend: N tokens, D dimensions, a multiple of 4.
 """
@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from evenweave.kernels.dropout import draw
+from evenweave.kernels.half import narrow, widen
 from evenweave.kernels.threads import Team, in_parts
 
 _FAST = {"reassoc", "contract", "nsz"}
@@ -24,19 +25,21 @@ _ROWS = 16
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 def _forward_part(
-    part: int, parts: int, x: NDArray[np.float32], residual: NDArray[np.float32], key: np.uint64,
-    threshold: Any, scale: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
-    normal: NDArray[np.float32], spread: NDArray[np.float32], out: NDArray[np.float32],
+    part: int, parts: int, x: NDArray[Any], residual: NDArray[np.float32], key: np.uint64, threshold: Any,
+    scale: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
+    normal: NDArray[np.float32], spread: NDArray[np.float32], out: NDArray[np.float32], short: NDArray[Any],
 ) -> None:  # fmt: skip
     """Do one part of `drop_add_norm`."""
     width = x.shape[1]
+    source, room = np.empty(width, np.float32), np.empty(width, np.float32)
     draws = np.zeros(width // 4, np.uint64)
     lanes = draws.view(np.uint16)
     count, one = np.float32(width), np.float32(1)
     for i in range(part * _ROWS, min((part + 1) * _ROWS, len(x))):
         if threshold:
             draw(key, i * width, draws)
-        source, beside, made, target = x[i], residual[i], normal[i], out[i]
+        widen(x[i], source)
+        beside, made, target = residual[i], normal[i] if len(normal) else room, out[i]
         total = np.float32(0)
         for j in range(width):
             value = beside[j] + (source[j] * scale if lanes[j] >= threshold else np.float32(0))
@@ -50,13 +53,15 @@ def _forward_part(
             value = (made[j] - mean) * inverse
             made[j] = value
             target[j] = value * weight[j] + bias[j]
+        if len(short):
+            narrow(target, short[i])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def drop_add_norm(
-    team: Team, x: NDArray[np.float32], residual: NDArray[np.float32], key: np.uint64, threshold: Any,
+    team: Team, x: NDArray[Any], residual: NDArray[np.float32], key: np.uint64, threshold: Any,
     scale: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
-    normal: NDArray[np.float32], spread: NDArray[np.float32], out: NDArray[np.float32],
+    normal: NDArray[np.float32], spread: NDArray[np.float32], out: NDArray[np.float32], short: NDArray[Any],
 ) -> None:  # fmt: skip
     """Write to `out` the layer norm of `residual` plus what dropout leaves of `x`, all `[N, D]`.
 
@@ -65,20 +70,21 @@ def drop_add_norm(
         weight, bias: `[D]`.
         eps: float32, added to the variance.
         normal, spread: `[N, D]` and `[N]`, receive what `drop_add_norm_backward` needs: the normalised sum
-            and one over its standard deviation. `normal` may be `out`.
+            and one over its standard deviation. No rows of `normal` where nobody does.
+        short: receives `out` in bfloat16; no rows where nobody wants it.
     """
     in_parts(
         team, (len(x) + _ROWS - 1) // _ROWS, _forward_part,
-        (x, residual, key, threshold, scale, weight, bias, eps, normal, spread, out),
+        (x, residual, key, threshold, scale, weight, bias, eps, normal, spread, out, short),
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 def _backward_part(
-    part: int, parts: int, grad: NDArray[np.float32], more: NDArray[np.float32],
+    part: int, parts: int, grad: NDArray[np.float32], more: NDArray[Any],
     normal: NDArray[np.float32], spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64,
     threshold: Any, scale: Any, sums: NDArray[np.float32], of_residual: NDArray[np.float32],
-    of_x: NDArray[np.float32],
+    of_x: NDArray[Any],
 ) -> None:  # fmt: skip
     """Do one part of `drop_add_norm_backward`; `sums[part]` `[2, D]` gets its share of weight and bias."""
     width = grad.shape[1]
@@ -86,10 +92,11 @@ def _backward_part(
     lanes = draws.view(np.uint16)
     count = np.float32(width)
     of_weight, of_bias = sums[part, 0], sums[part, 1]
+    other, dropped = np.empty(width, np.float32), np.empty(width, np.float32)
     for i in range(part * _ROWS, min((part + 1) * _ROWS, len(grad))):
-        source, made, residual, dropped = grad[i], normal[i], of_residual[i], of_x[i]
+        source, made, residual = grad[i], normal[i], of_residual[i]
         if len(more):
-            other = more[i]
+            widen(more[i], other)
             for j in range(width):
                 residual[j] = source[j] + other[j]
         else:
@@ -111,13 +118,14 @@ def _backward_part(
             value = (residual[j] - mean - made[j] * along) * inverse
             residual[j] = value
             dropped[j] = value * scale if lanes[j] >= threshold else np.float32(0)
+        narrow(dropped, of_x[i])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def drop_add_norm_backward(
-    team: Team, grad: NDArray[np.float32], more: NDArray[np.float32], normal: NDArray[np.float32],
+    team: Team, grad: NDArray[np.float32], more: NDArray[Any], normal: NDArray[np.float32],
     spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64, threshold: Any, scale: Any,
-    of_norm: NDArray[np.float32], of_residual: NDArray[np.float32], of_x: NDArray[np.float32],
+    of_norm: NDArray[np.float32], of_residual: NDArray[np.float32], of_x: NDArray[Any],
 ) -> None:  # fmt: skip
     """Write the gradients of `drop_add_norm`'s arguments, from that of its result: `grad + more`, `[N, D]`.
 

@@ -37,6 +37,7 @@ def _build_in_parts(typing: Any, team: Any, parts: Any, function: Any, arguments
         made = typing.resolve_function_type(callee, taken, {})
         compiled = callee.dispatcher.overloads[tuple(made.args)]
         context.active_code_library.add_linking_library(compiled.library)
+        values = _unowned(context, builder, signature.args[3], values)
         # What threads share: the next part, how many there are, and the arguments.
         wide, narrow, address = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
         kinds = [wide, wide, context.get_value_type(signature.args[3])]
@@ -74,6 +75,20 @@ def _build_in_parts(typing: Any, team: Any, parts: Any, function: Any, arguments
 
     pair: Any = types.UniTuple(types.int64, 2)  # type: ignore[no-untyped-call]
     return types.none(pair, types.int64, function, arguments), build
+
+
+def _unowned(context: Any, builder: Any, kind: Any, values: Any) -> Any:
+    """Return the tuple with arrays that belong to no one, as the caller keeps them alive.
+
+    Numba counts references to an array's memory whenever a slice is made; threads that count at one place
+    in memory take turns.
+    """
+    for place, each in enumerate(kind.types):
+        if isinstance(each, types.Array):
+            array = context.make_array(each)(context, builder, builder.extract_value(values, place))
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)  # type: ignore[no-untyped-call]
+            values = builder.insert_value(values, array._getvalue(), place)
+    return values
 
 
 def _field(builder: Any, struct: Any, place: int) -> Any:

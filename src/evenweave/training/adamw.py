@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evenweave.kernels import half_adam
 from evenweave.training.half_weights import HalfWeights
+from evenweave.training.native import plain, team
 from evenweave.training.row_tables import Table, tables_in, terms_of
-from evenweave.training.threads import team
 
 _NONE = np.empty(0, np.uint16)
 
@@ -83,7 +82,7 @@ class RowAdamW(torch.optim.AdamW):
         total = float((norms * norms).sum()) + sum(table.squared() for table in self.tables.values())
         for grad in dense:
             if grad.dtype == torch.bfloat16:
-                total += float(half_adam.squared_half(team(), _bits(grad)))
+                total += float(half_adam.squared_half(team(), plain(grad).reshape(-1)))
         norm = math.sqrt(total)
         self._scale = min(1.0, max_norm / (norm + 1e-6))
         if at_once and self._scale < 1:
@@ -132,7 +131,8 @@ class RowAdamW(torch.optim.AdamW):
         rate, decay, eps = (float(group[name]) for name in ("lr", "weight_decay", "eps"))
         half_adam.step_half(
             team(), weight.numpy().reshape(-1), state["exp_avg"].numpy().reshape(-1),
-            state["exp_avg_sq"].numpy().reshape(-1), _bits(grad), _bits(copy) if self.rounds else _NONE,
+            state["exp_avg_sq"].numpy().reshape(-1), plain(grad).reshape(-1),
+            plain(copy).reshape(-1) if self.rounds else _NONE,
             int(state["step"]), rate, decay, float(group["betas"][0]), float(group["betas"][1]), eps,
             self._scale,
         )  # fmt: skip
@@ -168,8 +168,3 @@ class RowAdamW(torch.optim.AdamW):
             if table.now:
                 step = torch.tensor(float(table.now))
                 self.state[parameter] = {"step": step, "exp_avg": table.first, "exp_avg_sq": table.second}
-
-
-def _bits(half: Tensor) -> NDArray[np.uint16]:
-    bits: NDArray[np.uint16] = half.view(torch.uint16).numpy().reshape(-1)
-    return bits

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from evenweave.kernels.dropout import drop_half, drop_single
-from evenweave.training.threads import team
+from evenweave.training.native import plain, team
 
 
 def new_key() -> np.uint64:
@@ -41,8 +41,7 @@ def dropped(x: Tensor, p: float, key: np.uint64, *, out: Tensor | None = None) -
     if x.dtype == torch.float32:
         drop_single(team(), key, threshold, scale, x.numpy().reshape(-1), out.numpy().reshape(-1))
     else:
-        views = (part.view(torch.uint16).numpy().reshape(-1) for part in (x, out))
-        drop_half(team(), key, threshold, scale, *views)
+        drop_half(team(), key, threshold, scale, plain(x).reshape(-1), plain(out).reshape(-1))
     return out
 
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from evenweave.errors import ArgumentError
-from evenweave.kernels import sequences
+from evenweave.kernels import sequences, softmax
 from evenweave.training.dropout import drop_terms, dropped, new_key
 from evenweave.training.flat_layout import HIDDEN, Bucket, Layout
-from evenweave.training.threads import team
+from evenweave.training.native import plain, team
 
 NAME = "evenweave_flat"
 # What the next forward pass runs over. It stays set afterwards, for recomputation in the backward pass.
@@ -165,18 +165,34 @@ def attend(q: Part, k: Part, v: Part, *, heads: int, size: int, how: How) -> tup
     with torch.autocast("cpu", enabled=False):  # it would round the products to bfloat16
         for place, bucket in enumerate(how.layout.buckets):
             parts = _gather((q, k, v), bucket, heads, size)
-            mask = _mask_of(place, heads, how)
-            if mask is None:
-                scores = torch.bmm(parts[0], parts[1].transpose(1, 2)).mul_(how.scale)
-            else:
-                scores = torch.baddbmm(mask, parts[0], parts[1].transpose(1, 2), alpha=how.scale)
-            probabilities = torch.softmax(scores, dim=-1)
             key = new_key() if how.dropout else None
-            # The scores are done with; their memory takes what is left of the probabilities.
-            used = probabilities if key is None else dropped(probabilities, how.dropout, key, out=scores)
+            used, probabilities = _probabilities(parts[0], parts[1], place, heads, how, key)
             _scatter(torch.bmm(used, parts[2]), bucket, Part(out), heads)
             saved.append((*parts, probabilities, key))
     return out, saved
+
+
+def _probabilities(
+    q: Tensor, k: Tensor, place: int, heads: int, how: How, key: np.uint64 | None
+) -> tuple[Tensor, Tensor]:
+    """Return what dropout leaves of the softmax of a bucket's scores, and that softmax, `[C * H, L, L]`."""
+    bucket = how.layout.buckets[place]
+    if how.causal or how.window is not None:
+        mask = _mask_of(place, heads, how)
+        scores = torch.baddbmm(mask, q, k.transpose(1, 2), alpha=how.scale)
+        made = torch.softmax(scores, dim=-1)
+        # The scores are done with; their memory takes what is left of the probabilities.
+        return made if key is None else dropped(made, how.dropout, key, out=scores), made
+    scores = torch.bmm(q, k.transpose(1, 2))
+    made = scores if key is None else torch.empty_like(scores)
+    shape = bucket.count, heads, bucket.longest, bucket.longest
+    threshold, kept = drop_terms(how.dropout)
+    softmax.softmax(
+        team(), scores.numpy().reshape(shape), bucket.bounds, np.float32(how.scale),
+        np.uint64(0) if key is None else key, threshold, kept, made.numpy().reshape(shape),
+        scores.numpy().reshape(shape),
+    )  # fmt: skip
+    return scores, made
 
 
 def attend_backward(grad: Tensor, saved: list[Any], how: How, q: Part, k: Part, v: Part) -> None:
@@ -192,7 +208,7 @@ def attend_backward(grad: Tensor, saved: list[Any], how: How, q: Part, k: Part, 
         g_rows, p_rows = (x.numpy().reshape(-1, bucket.longest) for x in (of_scores, probabilities))
         threshold, kept = drop_terms(0.0 if key is None else how.dropout)
         drawn = np.uint64(0) if key is None else key
-        sequences.softmax_backward(team(), g_rows, p_rows, drawn, threshold, kept, np.float32(how.scale))
+        softmax.softmax_backward(team(), g_rows, p_rows, drawn, threshold, kept, np.float32(how.scale))
         _scatter(torch.bmm(of_scores, of_k), bucket, q, heads)
         _scatter(torch.bmm(of_scores.transpose(1, 2), of_q), bucket, k, heads)
 
@@ -203,43 +219,34 @@ def _gather(parts: tuple[Part, ...], bucket: Bucket, heads: int, size: int) -> l
         return [made for part in parts for made in _gather((part,), bucket, heads, size)]
     rows, firsts = parts[0].rows, tuple(part.first for part in parts)
     made = torch.empty(len(parts), bucket.count, heads, bucket.longest, size)
-    if rows.dtype == torch.bfloat16:
-        bits = rows.view(torch.uint16).numpy()
-        sequences.gather_half(team(), bits, firsts, bucket.bounds, made.view(torch.uint32).numpy())
-    else:
-        sequences.gather_single(team(), rows.float().numpy(), firsts, bucket.bounds, made.numpy())
+    sequences.gather(team(), plain(rows), firsts, bucket.bounds, made.numpy())
     return list(made.view(len(parts), -1, bucket.longest, size))
 
 
 def _scatter(cells: Tensor, bucket: Bucket, out: Part, heads: int) -> None:
     """Write `[C * H, L, D]` back to the bucket's tokens of `out`."""
     cells = cells.view(bucket.count, heads, bucket.longest, cells.shape[-1])
-    if out.rows.dtype == torch.bfloat16:
-        bits, into = cells.view(torch.uint32).numpy(), out.rows.view(torch.uint16).numpy()
-        sequences.scatter_half(team(), bits, bucket.bounds, into, out.first)
-    else:
-        sequences.scatter_single(team(), cells.numpy(), bucket.bounds, out.rows.numpy(), out.first)
+    sequences.scatter(team(), cells.numpy(), bucket.bounds, plain(out.rows), out.first)
 
 
-def _mask_of(place: int, heads: int, how: How) -> Tensor | None:
-    """Return what is added to the scores `[C * H, L or 1, L]`, or None where every token sees every other."""
+def _mask_of(place: int, heads: int, how: How) -> Tensor:
+    """Return what is added to the scores of a bucket, `[C * H, L, L]`, where tokens do not see all others."""
     key = place, heads, how.causal, how.window
     if key in how.layout.masks:
         return how.layout.masks[key]
     bucket = how.layout.buckets[place]
-    mask = bucket.mask()
-    if how.causal or how.window is not None:
-        at = torch.arange(bucket.longest)
-        apart = at[None, :] - at[:, None]
-        hidden = torch.zeros(apart.shape, dtype=torch.bool)
-        if how.causal:
-            hidden |= apart > 0
-        if how.window is not None:
-            hidden |= apart.abs() >= how.window
-        pattern = torch.zeros(apart.shape).masked_fill_(hidden, HIDDEN)
-        mask = pattern[None] if mask is None else mask + pattern
-    if mask is not None:
-        wide = mask.expand(bucket.count, mask.shape[1], bucket.longest)
-        mask = wide[:, None].expand(-1, heads, -1, -1).reshape(bucket.count * heads, -1, bucket.longest)
-    how.layout.masks[key] = mask
-    return mask
+    at = torch.arange(bucket.longest)
+    apart = at[None, :] - at[:, None]
+    hidden = torch.zeros(apart.shape, dtype=torch.bool)
+    if how.causal:
+        hidden |= apart > 0
+    if how.window is not None:
+        hidden |= apart.abs() >= how.window
+    mask = torch.zeros(apart.shape).masked_fill_(hidden, HIDDEN)[None]
+    beyond = bucket.mask()
+    if beyond is not None:
+        mask = mask + beyond
+    wide = mask.expand(bucket.count, bucket.longest, bucket.longest)
+    made = wide[:, None].expand(-1, heads, -1, -1).reshape(bucket.count * heads, bucket.longest, -1)
+    how.layout.masks[key] = made
+    return made

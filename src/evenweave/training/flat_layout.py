@@ -83,7 +83,7 @@ class Layout:
     bounds: Tensor
     buckets: tuple[Bucket, ...]
     width: int
-    masks: dict[Any, Tensor | None] = field(default_factory=dict)
+    masks: dict[Any, Tensor] = field(default_factory=dict)
 
     @property
     def longest(self) -> int:

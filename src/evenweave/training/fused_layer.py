@@ -31,7 +31,7 @@ from evenweave.training.dropout import drop_terms, new_key
 from evenweave.training.flat_attention import How, Part, attend, attend_backward, current_layout
 from evenweave.training.half_weights import HalfWeights
 from evenweave.training.layer_modules import FOUND, Modules, modules_of
-from evenweave.training.threads import team
+from evenweave.training.native import plain, team
 
 _HALVES = "_half_weights"
 _Two = Callable[[Tensor, Tensor], Tensor]
@@ -217,13 +217,12 @@ class _Layer(torch.autograd.Function):
             heads=settings.heads, size=width // settings.heads, how=settings.how,
         )  # fmt: skip
         norms = [parameter.detach() for parameter in parameters[12:]]
-        first, normal1, spread1, key1 = _norm(
+        first, first_half, normal1, spread1, key1 = _norm(
             torch.addmm(b_out, context, w_out.t()), x, norms[0], norms[1], settings, 0
         )
-        first_half = first.to(settings.dtype)
         raised = torch.addmm(b_up, first_half, w_up.t())
         active = settings.activation[0](raised)
-        last, normal2, spread2, key2 = _norm(
+        last, _, normal2, spread2, key2 = _norm(
             torch.addmm(b_down, active, w_down.t()), first, norms[2], norms[3], settings, 1
         )
         if settings.differentiable:
@@ -245,7 +244,7 @@ class _Layer(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         grads: list[Tensor | None] = [None] * 16
 
-        none = torch.empty(0, grad.shape[1])
+        none = torch.empty(0, grad.shape[1], dtype=settings.dtype)
         beside, of_down, *grads[14:] = _norm_backward(
             grad.contiguous(), none, normal2, spread2, gain2, key2, settings, 1
         )
@@ -253,7 +252,7 @@ class _Layer(torch.autograd.Function):
         of_raised = settings.activation[1](of_down @ w_down, raised)
         grads[8:10] = _linear_backward(of_raised, first_half, wanted[10] or wanted[11])
         beside, of_out, *grads[12:14] = _norm_backward(
-            beside, (of_raised @ w_up).float(), normal1, spread1, gain1, key1, settings, 0
+            beside, of_raised @ w_up, normal1, spread1, gain1, key1, settings, 0
         )
         grads[6:8] = _linear_backward(of_out, context, wanted[8] or wanted[9])
         of_qkv = torch.empty(len(grad), 3 * grad.shape[1], dtype=settings.dtype)
@@ -268,20 +267,20 @@ class _Layer(torch.autograd.Function):
 
 def _norm(
     x: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, settings: Settings, which: int
-) -> tuple[Tensor, Tensor, Tensor, np.uint64]:
-    """Return the norm of the residual plus what dropout leaves of `x`, and what the gradient needs."""
-    if not (settings.differentiable or settings.dropouts[which]):
-        # A longer batch than one trained on: here torch's two passes on all cores are faster than one on one.
-        made = F.layer_norm(residual + x, weight.shape, weight, bias, settings.eps[which])
-        return made, made, made, np.uint64(0)
+) -> tuple[Tensor, Tensor, Tensor, Tensor, np.uint64]:
+    """Return the norm of the residual plus what dropout leaves of `x`, also as products take it, and what the
+    gradient needs."""
     key, threshold, scale = _drop(settings.dropouts[which])
-    normal, out = torch.empty_like(residual), torch.empty_like(residual)
-    spread = torch.empty(len(residual))
+    out, spread = torch.empty_like(residual), torch.empty(len(residual))
+    normal = torch.empty(residual.shape if settings.differentiable else (0, residual.shape[1]))
+    half = settings.dtype == torch.bfloat16
+    # Only the first norm's result goes to a product of this layer.
+    short = torch.empty(residual.shape if half and not which else (0, residual.shape[1]), dtype=x.dtype)
     residual_norm.drop_add_norm(
-        team(), x.float().numpy(), residual.detach().numpy(), key, threshold, scale, weight.numpy(),
-        bias.numpy(), np.float32(settings.eps[which]), normal.numpy(), spread.numpy(), out.numpy(),
+        team(), plain(x), residual.detach().numpy(), key, threshold, scale, weight.numpy(), bias.numpy(),
+        np.float32(settings.eps[which]), normal.numpy(), spread.numpy(), out.numpy(), plain(short),
     )  # fmt: skip
-    return out, normal, spread, key
+    return out, short if len(short) else out, normal, spread, key
 
 
 def _norm_backward(
@@ -291,12 +290,12 @@ def _norm_backward(
     """Return the gradients of the residual (float32), of `x` (as products take it), of weight and bias."""
     _, threshold, scale = _drop(settings.dropouts[which], key)
     of_norm = torch.zeros(2, len(weight))
-    of_residual, of_x = torch.empty_like(grad), torch.empty_like(grad)
+    of_residual, of_x = torch.empty_like(grad), torch.empty(grad.shape, dtype=settings.dtype)
     residual_norm.drop_add_norm_backward(
-        team(), grad.numpy(), more.numpy(), normal.numpy(), spread.numpy(), weight.numpy(), key, threshold,
-        scale, of_norm.numpy(), of_residual.numpy(), of_x.numpy(),
+        team(), grad.numpy(), plain(more), normal.numpy(), spread.numpy(), weight.numpy(), key, threshold,
+        scale, of_norm.numpy(), of_residual.numpy(), plain(of_x),
     )  # fmt: skip
-    return of_residual, of_x.to(settings.dtype), of_norm[0], of_norm[1]
+    return of_residual, of_x, of_norm[0], of_norm[1]
 
 
 def _drop(p: float, key: np.uint64 | None = None) -> tuple[np.uint64, np.uint16, np.float32]:

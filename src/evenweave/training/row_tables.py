@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evenweave.kernels import row_adam
-from evenweave.training.threads import team
+from evenweave.training.native import team
 
 # Smaller tables are not worth the trouble.
 _FEWEST_ROWS = 2048

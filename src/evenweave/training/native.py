@@ -1,12 +1,15 @@
-"""The threads that torch computes with on a CPU, for kernels of ours: see `kernels/threads.py`."""
+"""Tensors and threads as kernels take them: see `kernels/half.py` and `kernels/threads.py`."""
 
 from __future__ import annotations
 
 import ctypes
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from evenweave.kernels.threads import Team
 
@@ -14,6 +17,12 @@ from evenweave.kernels.threads import Team
 def team() -> Team:
     """Return where to start threads and how many: those of torch's own loops."""
     return _start(), torch.get_num_threads()
+
+
+def plain(x: Tensor) -> NDArray[Any]:
+    """Return the memory of a tensor on the CPU: float32 as it is, bfloat16 as its bits in uint16."""
+    made: NDArray[Any] = x.view(torch.uint16).numpy() if x.dtype == torch.bfloat16 else x.numpy()
+    return made
 
 
 @cache
