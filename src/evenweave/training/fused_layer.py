@@ -7,7 +7,7 @@ bfloat16 when they change. It computes what the layer's own modules compute, dra
 steps aside for anything it does not know: padded batches, hooks, adapters, other precisions.
 
 Layers: Devlin et al. 2019 (BERT), with the norm after the residual; RoBERTa, XLM-R, ELECTRA and others share
-them.
+them, and DistilBERT has them under other names.
 
 Shape legend: N tokens, D dimensions of the model.
 """
@@ -175,7 +175,8 @@ def _settings(
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
     if dtype not in (torch.float32, torch.bfloat16):
         return None
-    drops = [drop.p if drop.training else 0.0 for drop in (modules.out_dropout, modules.down_dropout)]
+    both = modules.out_dropout, modules.down_dropout
+    drops = [drop.p if drop is not None and drop.training else 0.0 for drop in both]
     own = modules.attention
     attention_drop = own.dropout.p if own.training else 0.0
     if not all(drop < 1 - 2**-16 for drop in (*drops, attention_drop)):
@@ -185,10 +186,10 @@ def _settings(
     else:
         order = [parameter.detach() for parameter in modules.stacked]
         weights = (torch.cat(order[:3]), torch.cat(order[3:6]), *order[6:])
-    size = modules.query.out_features // own.num_attention_heads
+    size = modules.query.out_features // modules.heads
     settings = Settings(
         how=How(layout, attention_drop, getattr(own, "scaling", size**-0.5), False, None),
-        heads=own.num_attention_heads,
+        heads=modules.heads,
         dtype=dtype,
         dropouts=(drops[0], drops[1]),
         eps=(modules.out_norm.eps, modules.down_norm.eps),

@@ -21,6 +21,9 @@ ACTIVATIONS = ("GELUActivation", "NewGELUActivation", "GELUTanh", "ReLU")
 FOUND = "_found_modules"
 # A dictionary, a name in it, and what it stands for.
 Link = tuple[dict[str, Any], str, Any]
+# Modules that hold others, the number of heads, and the modules by their names in `Modules`.
+Parts = tuple[tuple[nn.Module, ...], int, dict[str, Any]]
+_LINEARS = ("query", "key", "value", "out", "up", "down")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Modules:
     """The modules of a layer.
 
     Attributes:
+        out_dropout: DistilBERT has none.
+        heads: of the attention.
         parameters: weight and bias of the six linear layers, then of both norms.
         stacked: of the linear layers: query's, key's and value's weights, then their biases, then the rest.
         inside: all modules below the layer.
@@ -39,13 +44,14 @@ class Modules:
     key: nn.Linear
     value: nn.Linear
     out: nn.Linear
-    out_dropout: nn.Dropout
+    out_dropout: nn.Dropout | None
     out_norm: nn.LayerNorm
     up: nn.Linear
     activation: nn.Module
     down: nn.Linear
     down_dropout: nn.Dropout
     down_norm: nn.LayerNorm
+    heads: int
     parameters: tuple[nn.Parameter, ...]
     stacked: tuple[nn.Parameter, ...]
     inside: tuple[nn.Module, ...]
@@ -85,7 +91,7 @@ class Modules:
         return (
             all(type(linear) is nn.Linear for linear in self.linears)
             and type(self.out_norm) is type(self.down_norm) is nn.LayerNorm
-            and type(self.out_dropout) in (nn.Dropout, FastDropout)
+            and (self.out_dropout is None or type(self.out_dropout) in (nn.Dropout, FastDropout))
             and type(self.down_dropout) in (nn.Dropout, FastDropout)
             and type(self.activation).__name__ in ACTIVATIONS
         )
@@ -96,7 +102,7 @@ class Modules:
         return (
             all(norm.normalized_shape == (width,) for norm in (self.out_norm, self.down_norm))
             and all(linear.out_features == width for linear in (self.query, self.key, self.value))
-            and width % self.attention.num_attention_heads == 0
+            and width % self.heads == 0
             and width % 4 == 0
         )
 
@@ -118,32 +124,66 @@ def modules_of(layer: nn.Module, *, keep: bool = False) -> Modules | None:
 
 
 def _find(layer: nn.Module) -> Modules | None:
-    try:
-        block: Any = layer
-        attention, inner, last = block.attention, block.intermediate, block.output
-        own, after = attention.self, attention.output
-        named = (
-            own, own.query, own.key, own.value, after.dense, after.dropout, after.LayerNorm,
-            inner.dense, inner.intermediate_act_fn, last.dense, last.dropout, last.LayerNorm,
-        )  # fmt: skip
-    except AttributeError:
-        return None
-    owners = [named[place] for place in (1, 2, 3, 4, 7, 9, 6, 11)]
+    for parts_of in (_parts_of_bert, _parts_of_distilbert):
+        try:
+            blocks, heads, named = parts_of(layer)
+        except AttributeError:
+            continue
+        return _put_together(layer, blocks, heads, named)
+    return None
+
+
+def _parts_of_bert(layer: Any) -> Parts:
+    attention, inner, last = layer.attention, layer.intermediate, layer.output
+    own, after = attention.self, attention.output
     if getattr(layer, "is_decoder", False) or getattr(layer, "chunk_size_feed_forward", 0):
-        return None
+        raise AttributeError
+    return (attention, after, inner, last), own.num_attention_heads, {
+        "attention": own, "query": own.query, "key": own.key, "value": own.value,
+        "out": after.dense, "out_dropout": after.dropout, "out_norm": after.LayerNorm,
+        "up": inner.dense, "activation": inner.intermediate_act_fn,
+        "down": last.dense, "down_dropout": last.dropout, "down_norm": last.LayerNorm,
+    }  # fmt: skip
+
+
+def _parts_of_distilbert(layer: Any) -> Parts:
+    own, ffn = layer.attention, layer.ffn
+    if ffn.chunk_size_feed_forward:
+        raise AttributeError
+    return (ffn,), own.n_heads, {
+        "attention": own, "query": own.q_lin, "key": own.k_lin, "value": own.v_lin,
+        "out": own.out_lin, "out_dropout": None, "out_norm": layer.sa_layer_norm,
+        "up": ffn.lin1, "activation": ffn.activation,
+        "down": ffn.lin2, "down_dropout": ffn.dropout, "down_norm": layer.output_layer_norm,
+    }  # fmt: skip
+
+
+def _put_together(
+    layer: nn.Module, blocks: tuple[nn.Module, ...], heads: int, named: dict[str, Any]
+) -> Modules | None:
+    owners = [named[name] for name in (*_LINEARS, "out_norm", "down_norm")]
     parameters: list[nn.Parameter] = []
     for owner in owners:
         for parameter in (getattr(owner, "weight", None), getattr(owner, "bias", None)):
             if parameter is None:
                 return None
             parameters.append(parameter)
-    inside = (attention, after, inner, last, *named)
+    inside = (*blocks, *(module for module in named.values() if module is not None))
     known = {id(module) for module in inside}
-    links = [
+    holders = [
         (holder._modules, name, module)
-        for holder in (layer, attention, own, after, inner, last)
+        for holder in (layer, *blocks, named["attention"])
         for name, module in holder._modules.items()
         if id(module) in known
-    ] + [(owner._parameters, name, owner._parameters[name]) for owner in owners for name in owner._parameters]
-    stacked = (*parameters[0:6:2], *parameters[1:6:2], *parameters[6:12])
-    return Modules(*named, tuple(parameters), stacked, inside, tuple(links))
+    ]
+    held = [
+        (owner._parameters, name, owner._parameters[name]) for owner in owners for name in owner._parameters
+    ]
+    return Modules(
+        **named,
+        heads=heads,
+        parameters=tuple(parameters),
+        stacked=(*parameters[0:6:2], *parameters[1:6:2], *parameters[6:12]),
+        inside=inside,
+        links=(*holders, *held),
+    )

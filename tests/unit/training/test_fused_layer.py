@@ -21,9 +21,10 @@ from evenweave.training.dropout import dropped, use_fast_dropout
 from evenweave.training.flat_layout import flatten
 from evenweave.training.fused_layer import FusedLayer, fuse_layers, half_weights, plain_layers
 from evenweave.training.half_weights import HalfWeights
+from evenweave.training.layer_modules import modules_of
 from evenweave.training.native import team
 
-KINDS = ("Bert", "Roberta", "XLMRoberta", "Electra")
+KINDS = ("Bert", "Roberta", "XLMRoberta", "Electra", "DistilBert")
 Grads = dict[str, torch.Tensor]
 
 
@@ -37,10 +38,12 @@ def model_of(kind: str, *, dropout: float = 0.3, activation: str = "gelu") -> An
     import transformers
 
     torch.manual_seed(0)
+    own = {"dropout": dropout, "attention_dropout": dropout, "hidden_dim": 48, "activation": activation}
     config = getattr(transformers, f"{kind}Config")(
         vocab_size=60, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
         max_position_embeddings=64, hidden_act=activation, hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout, num_labels=5, pad_token_id=1, embedding_size=32,
+        **(own if kind == "DistilBert" else {}),
     )  # fmt: skip
     made = getattr(transformers, f"{kind}ForTokenClassification")(config)
     for parameter in made.parameters():  # biases and gains that are not all alike
@@ -209,6 +212,48 @@ def test_copies_and_pickles_are_of_the_layers_own_class_and_hold_no_copies_of_we
     plain_layers(model)
     assert type(layer) is own
     assert "_half_weights" not in vars(layer)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("what", ["module", "weight", "bias", "activation", "data", "norm"])
+def test_what_is_exchanged_between_two_passes_is_noticed(what: str, half: bool) -> None:
+    plain = model_of("Bert", dropout=0.0)
+    fused = copy.deepcopy(plain)
+    assert fuse_layers(fused) == 2
+    data = batch((9, 4))
+    passed(fused, data, half=half)
+    for model in (plain, fused):
+        torch.manual_seed(3)
+        layer = model.bert.encoder.layer[1]
+        if what == "module":
+            layer.output.dense = nn.Linear(48, 32)
+        elif what == "weight":
+            layer.attention.self.key.weight = nn.Parameter(torch.randn(32, 32))
+        elif what == "bias":
+            layer.attention.output.dense.bias = nn.Parameter(torch.randn(32))
+        elif what == "activation":
+            layer.intermediate.intermediate_act_fn = nn.ReLU()
+        elif what == "data":
+            layer.intermediate.dense.weight.data = torch.randn(48, 32)
+        else:
+            layer.output.LayerNorm = nn.LayerNorm(32, eps=0.5)
+    tolerance = 3e-2 if half else 1e-5
+    (logits, grads), (expected, of_plain) = passed(fused, data, half=half), passed(plain, data, half=half)
+    torch.testing.assert_close(logits, expected, rtol=tolerance, atol=tolerance)
+    is_close(grads, of_plain, 3 * tolerance)
+
+
+def test_a_layer_of_another_precision_is_not_fused() -> None:
+    model = model_of("Bert", dropout=0.0)
+    fuse_layers(model)
+    layer = model.bert.encoder.layer[0]
+    assert modules_of(layer, keep=True) is not None
+    layer.double()
+    assert modules_of(layer, keep=True) is None
+    layer.float()
+    assert modules_of(layer, keep=True) is not None
+    layer.output.dense.weight.data = torch.randn(48, 32).t()
+    assert modules_of(layer, keep=True) is None
 
 
 def test_copies_in_half_precision_follow_their_weights() -> None:
