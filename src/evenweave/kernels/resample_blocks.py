@@ -1,11 +1,13 @@
-"""Bootstrap sums by Poisson counts: three rows are drawn by one look-up, for all resamples in a sweep.
+"""Bootstrap sums by Poisson counts: a few cells are drawn by one look-up, for all resamples in a sweep.
 
-Independent Poisson(m) counts of n rows, given their sum M, are M draws with replacement. So a resample with
-m a little below 1 is topped up to n by n - M single draws; one with M > n is thrown away and drawn anew.
-Both leave the law of n draws as it is. The counts of a block of three rows are one of a few outcomes, told
-by 16 random bits; the sums of the block's rows under each are laid in a table before the resamples pass.
+A cell is a number of equal rows, c of n, drawn as one. Independent Poisson(c m) counts of the cells, given
+their sum M, are M draws of rows with replacement. So a resample with m a little below 1 is topped up to n by
+n - M single draws; one with M > n is thrown away and drawn anew. Both leave the law of n draws as it is.
+The counts of a block of one to three cells are one of a few outcomes, told by 16 random bits; the sums of
+the block's rows under each are laid in a table before the resamples pass.
 
-Shape legend: n rows, R resamples, G groups of LANES statistics, O outcomes in tables, A outcomes in all.
+Shape legend: P cells, n rows, R resamples, G groups of LANES statistics, M kinds of blocks, T tiles of four
+blocks; O and A as in `Outcomes`.
 """
 
 from __future__ import annotations
@@ -18,20 +20,15 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from evenweave.kernels.bits import lowest_bit
 from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.resample import LANES
 from evenweave.rng import mix
 
-ROWS = 3  # of a block
-_BLOCKS = 4  # of a tile: one random word, 16 bits each
-TILE = ROWS * _BLOCKS
+CELLS = 3  # of a block, at most
+BLOCKS = 4  # of a tile: one random word, 16 bits each
 # A counter of a resample's key beside those of its tiles, which stay below 2**32.
 _RARE = np.uint64(1 << 40)
-# Of a word of four lanes: the high byte of each, 1 in each of those, the top bit of each. A lane whose high
-# byte is all ones may be beyond those that tell an outcome.
-_HIGH, _ONES = np.uint64(0xFF00FF00FF00FF00), np.uint64(0x0100010001000100)
-_TOPS = np.uint64(0x8000800080008000)
-
 _mix = njit(inline="always")(mix)
 
 
@@ -81,12 +78,12 @@ def _build_add_four(_typing: Any, table: Any, slots: Any, lanes: Any, size: Any,
         def look(data: Any, index: Any) -> Any:
             return builder.zext(builder.load(builder.gep(data, [index])), wide)
 
-        first = builder.mul(at, wide(_BLOCKS))
-        total, base = load(sums, at), wide(0)
-        for block in range(_BLOCKS):
+        first = builder.mul(at, wide(BLOCKS))
+        total, base = load(sums, at), table
+        for block in range(BLOCKS):
             found = look(slots, look(lanes, builder.add(first, wide(block))))
-            total = add(total, load(table, builder.add(found, base)))
-            base = builder.add(base, size)
+            total = add(total, load(base, found))
+            base = builder.gep(base, [builder.mul(size, wide(LANES))])
         store(total, sums, at)
         return context.get_dummy_value()
 
@@ -111,78 +108,96 @@ def rare_outcome(key: np.uint64, place: int, rest: NDArray[np.float64], guide: N
 @inner
 def _fill(
     table: NDArray[Any],
+    size: int,
     parents: NDArray[np.uint8],
     grown: NDArray[np.uint8],
     values: NDArray[Any],
     first: int,
+    cells: int,
 ) -> None:
-    """Set `table` `[4 O, LANES]` to the sums under each outcome of the blocks of the tile at row `first`."""
-    size = len(parents)
-    for block in range(_BLOCKS):
+    """Set `table` `[4 size, LANES]` to the sums under each outcome of the four blocks from cell `first`."""
+    for block in range(BLOCKS):
         base = size * block
         table[base] = 0
         for outcome in range(1, size):
-            row = first + ROWS * block + np.int64(grown[outcome])
-            _sum_of_two(table, base + outcome, base + np.int64(parents[outcome]), values, row)
+            cell = first + cells * block + np.int64(grown[outcome])
+            _sum_of_two(table, base + outcome, base + np.int64(parents[outcome]), values, cell)
 
 
 @inner
-def _find_odd(words: NDArray[np.uint64], odd: NDArray[np.uint32]) -> int:
-    """Write which words may have a lane that tells no outcome; return how many."""
-    found = np.uint64(0)
-    for at in range(np.uint64(len(words))):
-        zeros = ~words[at] & _HIGH
-        odd[found] = at
-        found += np.uint64(((zeros - _ONES) & ~zeros & _TOPS) != 0)
-    return int(found)
+def _find_odd(lanes: Any, told: int, flags: Any, odd: Any) -> int:
+    """Write to `odd` which lanes tell no outcome, one in some hundreds; return how many.
+
+    `flags`: a byte for each lane, which are a multiple of eight.
+    """
+    least = np.uint16(told)  # compared as 16 bits, many at once
+    for lane in range(np.uint64(len(lanes))):
+        flags[lane] = lanes[lane] >= least
+    found = 0
+    eights = flags.view(np.uint64)
+    for eight in range(len(eights)):
+        left = eights[eight]
+        while left:
+            odd[found] = 8 * eight + (lowest_bit(left) >> 3)
+            found += 1
+            left &= left - np.uint64(1)
+    return found
 
 
 @kernel
 def block_sums(
     values: NDArray[Any],
+    kinds: NDArray[np.uint8],
+    cells: NDArray[np.int64],
     keys: NDArray[np.uint64],
     slots: NDArray[np.uint8],
-    told: int,
+    told: NDArray[np.int64],
+    sizes: NDArray[np.int64],
     parents: NDArray[np.uint8],
     grown: NDArray[np.uint8],
+    starts: NDArray[np.int64],
     rest: NDArray[np.float64],
     guide: NDArray[np.uint16],
     counts: NDArray[np.uint8],
     out: NDArray[Any],
 ) -> None:
-    """Add to `out` `[G, R, LANES]` the sums of rows of `values` `[G, n, LANES]` under Poisson counts.
+    """Add to `out` `[G, R, LANES]` the sums of cells of `values` `[G, P, LANES]` under Poisson counts.
 
     Args:
-        values: n is a multiple of TILE; rows of zeros fill it up.
+        values: a cell's statistics are those of one of its rows; cells of zeros fill up tiles.
+        kinds: the kind of each tile `[T]`.
+        cells: of a block of each kind `[M]`.
         keys: of the resamples `[R]`.
-        slots, told, parents, grown, rest, guide, counts: of `Outcomes`.
+        slots, told, sizes, parents, grown, starts, rest, guide, counts: of `Outcomes`.
     """
     zero = values.dtype.type(0)
-    size = len(parents)
-    table = np.empty((_BLOCKS * size, LANES), dtype=values.dtype)
-    words = np.empty(len(keys), dtype=np.uint64)
+    table = np.empty((BLOCKS * sizes.max(), LANES), dtype=values.dtype)
+    words = np.zeros(len(keys) + len(keys) % 2, dtype=np.uint64)
     lanes = words.view(np.uint16)
-    odd = np.empty(len(keys) + 1, dtype=np.uint32)
-    for tile in range(values.shape[1] // TILE):
-        for resample in range(len(keys)):
+    flags, odd = np.empty(len(lanes), dtype=np.uint8), np.empty(len(lanes), dtype=np.uint32)
+    first = 0
+    for tile in range(len(kinds)):
+        kind = kinds[tile]
+        size, width = sizes[kind], cells[kind]
+        for resample in range(np.uint64(len(keys))):
             words[resample] = _mix(keys[resample], np.uint64(tile))
         for group in range(values.shape[0]):
-            _fill(table, parents, grown, values[group], TILE * tile)
+            _fill(table, size, parents[kind], grown[kind], values[group], first, width)
             for resample in range(len(keys)):
-                _add_four(table, slots, lanes, size, out[group], resample)
-        for index in range(_find_odd(words, odd)):
-            resample = int(odd[index])
-            for block in range(_BLOCKS):
-                if lanes[_BLOCKS * resample + block] >= told:
-                    place = _BLOCKS * tile + block
-                    outcome = rare_outcome(keys[resample], place, rest, guide)
-                    for row in range(ROWS):
-                        times = counts[outcome, row]
-                        for group in range(values.shape[0]):
-                            for lane in range(LANES):
-                                value = values[group, ROWS * place + row, lane]
-                                # Not a plain product: 0 times infinity is no number.
-                                out[group, resample, lane] += times * value if times else zero
+                _add_four(table, slots[kind], lanes, size, out[group], resample)
+        for index in range(_find_odd(lanes, told[kind], flags, odd)):
+            resample, block = odd[index] // BLOCKS, odd[index] % BLOCKS
+            outcome = starts[kind] + rare_outcome(
+                keys[resample], BLOCKS * tile + block, rest[starts[kind] :], guide[kind]
+            )
+            for cell in range(width):
+                times = counts[outcome, cell]
+                for group in range(values.shape[0]):
+                    for lane in range(LANES):
+                        value = values[group, first + width * block + cell, lane]
+                        # Not a plain product: 0 times infinity is no number.
+                        out[group, resample, lane] += times * value if times else zero
+        first += BLOCKS * width
 
 
 @kernel
@@ -195,11 +210,47 @@ def block_counts(
     counts: NDArray[np.uint8],
     out: NDArray[np.int64],
 ) -> None:
-    """Write how often `block_sums` draws each row `[n]` under a key."""
+    """Write how often `block_sums` draws each row `[n]` under a key, if each is a cell of its own."""
     sixteen, low = np.uint64(16), np.uint64(0xFFFF)
     for row in range(len(out)):
-        block = row // ROWS
-        word = _mix(key, np.uint64(block // _BLOCKS))
-        bits = (word >> (sixteen * np.uint64(block % _BLOCKS))) & low
+        block = row // CELLS
+        word = _mix(key, np.uint64(block // BLOCKS))
+        bits = (word >> (sixteen * np.uint64(block % BLOCKS))) & low
         outcome = np.int64(slots[bits]) if bits < np.uint64(told) else rare_outcome(key, block, rest, guide)
-        out[row] = counts[outcome, row % ROWS]
+        out[row] = counts[outcome, row % CELLS]
+
+
+@kernel
+def split_cells(
+    counts: NDArray[np.int64], sizes: NDArray[np.int64], cells: NDArray[np.int64], kinds: Any, index: Any
+) -> Any:
+    """Put cells of any size together from cells of the sizes that kinds of blocks have.
+
+    Args:
+        counts: `[D]`, how many rows are equal to each of D rows.
+        sizes, cells: `[M]`, of the kinds: rows of a cell, ascending from 1, and cells of a block.
+        kinds: uint8, receives the kind of each tile.
+        index: int64, receives which of the D rows each cell is of; D where it fills up a tile.
+
+    Returns:
+        How many tiles and how many cells there are; what is beyond the room given is counted, not written.
+    """
+    tiles, place = 0, 0
+    left = counts.copy()
+    for kind in range(len(sizes) - 1, -1, -1):
+        first = place
+        for row in range(len(left)):
+            while left[row] >= sizes[kind]:
+                left[row] -= sizes[kind]
+                if place < len(index):
+                    index[place] = row
+                place += 1
+        while (place - first) % (BLOCKS * cells[kind]):
+            if place < len(index):
+                index[place] = len(counts)
+            place += 1
+        for _ in range((place - first) // (BLOCKS * cells[kind])):
+            if tiles < len(kinds):
+                kinds[tiles] = kind
+            tiles += 1
+    return tiles, place

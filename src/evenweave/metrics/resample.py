@@ -9,6 +9,7 @@ Shape legend: n rows, K statistics, R resamples.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,16 @@ from numpy.typing import NDArray
 
 from evenweave.kernels import resample as kernel
 from evenweave.kernels import resample_blocks as blocks
-from evenweave.kernels.distinct import distinct_rows
-from evenweave.metrics.resample_layout import columns_of, lay_out, pack
-from evenweave.metrics.resample_outcomes import STEPS, outcomes
+from evenweave.kernels.multinomial import kind_sums
+from evenweave.metrics.resample_layout import TILE, columns_of, lay_out, pack
+from evenweave.metrics.resample_outcomes import CELLS, SIZES, STEPS, outcomes
+from evenweave.metrics.tally import distinct
 from evenweave.rng import mix
 
 # A counter of a resample's key beside those of `block_sums`.
 _TOP_UP = np.uint64(1 << 41)
-# One binomial number takes the time of this many draws.
-_ALIKE = 256
-_LARGE = 2.0**62
+# Rows fewer than these are drawn one by one.
+_FEW = 64
 
 
 def resample_keys(resamples: int, seed: int) -> NDArray[np.uint64]:
@@ -39,27 +40,46 @@ def bootstrap_totals(*systems: NDArray[Any], resamples: int, seed: int) -> list[
     """Return for each system's rows `[n, K]` the column sums `[R, K]` of n draws with replacement.
 
     The same rows are drawn from all systems. The law is the bootstrap's: a resample's counts of rows are
-    multinomial. The draws are a pure function of (seed, resample), of n, and, where nearly all rows are
-    equal to others, of which are.
+    multinomial. The draws are a pure function of (seed, resample), of n, and, where more than half of the
+    rows are equal to others, of how many are equal to each.
     """
     kinds = [np.int64 if values.dtype.kind in "iub" else np.float64 for values in systems]
     joined = systems[0] if len(systems) == 1 else np.hstack(systems)
     joined = np.ascontiguousarray(joined, dtype=max(kinds, key=lambda kind: kind is np.float64))
-    sums = _of_few(joined, resamples, seed)
-    if sums is None:
-        sums = _of_many(joined, resamples, seed)
+    found = distinct(joined)
+    sums = tally_totals(*(found or (joined, None)), resamples=resamples, seed=seed)
     ends = np.cumsum([values.shape[1] for values in systems])[:-1]
     parts = np.split(sums, ends, axis=1)
     return [part.astype(kind, copy=False) for part, kind in zip(parts, kinds, strict=True)]
 
 
+def tally_totals(
+    values: NDArray[Any], counts: NDArray[np.int64] | None, *, resamples: int, seed: int
+) -> NDArray[Any]:
+    """Return the column sums `[R, K]` of n draws with replacement from rows, equal ones given once.
+
+    Args:
+        values: int64 or float64 `[D, K]`, the distinct rows.
+        counts: int64 `[D]`, how many rows are equal to each, n in all; None if these are the n rows.
+    """
+    keys = resample_keys(resamples, seed)
+    if counts is None or not _few(values, counts):
+        return _of_many(values, counts, keys).T
+    order = np.argsort(-counts, kind="stable")
+    sums = np.empty((values.shape[1], resamples), dtype=values.dtype)
+    kind_sums(values[order], counts[order], keys, sums)
+    return sums.T
+
+
 def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
-    """Return the n rows of a resample: those `bootstrap_totals` draws, except from rows nearly all equal."""
+    """Return the n rows of a resample, those `bootstrap_totals` draws unless it draws equal rows as one."""
     step = _step(n)
     drawn = np.zeros(0, dtype=np.int64)
     if step:
         known, counts = outcomes(step), np.empty(n, dtype=np.int64)
-        blocks.block_counts(key, known.slots, known.told, known.rest, known.guide, known.counts, counts)
+        blocks.block_counts(
+            key, known.slots[0], known.told[0], known.rest, known.guide[0], known.counts, counts
+        )
         drawn = np.repeat(np.arange(n), counts)
         key = _top_up(key)
         if len(drawn) > n:
@@ -69,45 +89,41 @@ def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
     return np.concatenate([drawn, singly])
 
 
-def _of_few(values: NDArray[Any], resamples: int, seed: int) -> NDArray[Any] | None:
-    """Return the sums if so few rows differ that a binomial number for each costs less than the draws."""
-    n = len(values)
-    limit = n // _ALIKE
-    if not limit:
-        return None
-    firsts, counts = np.empty(limit, dtype=np.int64), np.zeros(limit, dtype=np.int64)
-    found = distinct_rows(values.view(np.int64), firsts, counts)
-    if found < 0:
-        return None
-    rows = values[firsts[:found]]
-    # Sums as large as these may be infinite, and no draw of an infinite row adds 0, not 0 times infinity.
-    if not (np.abs(rows.astype(np.float64)) < _LARGE / n).all():
-        return None
-    chance = np.random.Generator(np.random.Philox(key=seed % 2**64))
-    sums: NDArray[Any] = chance.multinomial(n, counts[:found] / n, size=resamples) @ rows
-    return sums
+def _few(values: NDArray[Any], counts: NDArray[np.int64]) -> bool:
+    """Whether a number for each kind of rows, most in vain, costs less than a look-up for each cell."""
+    kinds, n = len(counts), int(counts.sum())
+    if values.dtype == np.int64 and max(-int(values.min()), int(values.max())) * n >= 2**63:
+        return False
+    return bool(16 * kinds * (n / counts.max()) ** 0.5 < kinds + n / SIZES[-1] + 3.5 * n**0.5)
 
 
-def _of_many(values: NDArray[Any], resamples: int, seed: int) -> NDArray[Any]:
-    n, width = values.shape
+def _of_many(
+    values: NDArray[Any], counts: NDArray[np.int64] | None, keys: NDArray[np.uint64]
+) -> NDArray[Any]:
+    """Return the sums `[K, R]` by way of Poisson counts of cells, topped up by single draws."""
+    n = len(values) if counts is None else int(counts.sum())
     grouped: NDArray[Any]
     if values.dtype == np.int64:
-        grouped, fields = pack(values)
+        grouped, fields = pack(values, n)
     else:
-        grouped, fields = lay_out(np.hstack([np.ones((n, 1)), values])), None
-    keys = resample_keys(resamples, seed)
-    sums = np.zeros((len(grouped), resamples, kernel.LANES), dtype=values.dtype)
-    wanted = np.full(resamples, n)
+        grouped, fields = lay_out(np.hstack([np.ones((len(values), 1)), values])), None
+    sums = np.zeros((len(grouped), len(keys), kernel.LANES), dtype=values.dtype)
+    wanted = np.full(len(keys), n)
     step = _step(n)
     if step:
         known = outcomes(step)
+        cells, kinds = _cells(grouped, counts)
         blocks.block_sums(
-            grouped,
+            cells,
+            kinds,
+            CELLS,
             keys,
             known.slots,
             known.told,
+            known.sizes,
             known.parents,
             known.grown,
+            known.starts,
             known.rest,
             known.guide,
             known.counts,
@@ -117,8 +133,24 @@ def _of_many(values: NDArray[Any], resamples: int, seed: int) -> NDArray[Any]:
         sums[:, drawn > n] = 0
         wanted -= np.where(drawn > n, 0, drawn)
         keys = _top_up(keys)
-    kernel.bootstrap_sums(grouped, n, keys, wanted, sums)
-    return fields.unpack(sums, n) if fields else columns_of(sums)[:, 1 : width + 1]
+    rows = np.empty(0, dtype=np.uint32) if counts is None else _rows(counts)
+    kernel.bootstrap_sums(grouped, n, rows, keys, wanted, sums)
+    return fields.unpack(sums, n) if fields else columns_of(sums)[1 : values.shape[1] + 1]
+
+
+def _cells(grouped: NDArray[Any], counts: NDArray[np.int64] | None) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Return equal rows as cells `[G, P, LANES]`, and the kinds of their tiles."""
+    if counts is None:
+        return grouped, np.zeros(grouped.shape[1] // TILE, dtype=np.uint8)
+    room = len(SIZES) * (len(counts) + TILE) + int(counts.sum()) // int(SIZES[-1])
+    kinds, index = np.empty(room, dtype=np.uint8), np.empty(room, dtype=np.int64)
+    tiles, cells = blocks.split_cells(counts, SIZES, CELLS, kinds, index)
+    return grouped.take(index[:cells], axis=1), kinds[:tiles]
+
+
+def _rows(counts: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Return which of the distinct rows each of the n rows is, equal ones side by side."""
+    return np.repeat(np.arange(len(counts), dtype=np.uint32), counts)
 
 
 def exchanged_totals(
@@ -130,16 +162,19 @@ def exchanged_totals(
     grouped = lay_out(gain)
     sums = np.zeros((len(grouped), resamples, kernel.LANES), dtype=kind)
     kernel.coin_sums(grouped, resample_keys(resamples, seed), sums)
-    moved = columns_of(sums)[:, : gain.shape[1]]
+    moved = columns_of(sums)[: gain.shape[1]].T
     return second.sum(axis=0, dtype=kind) + moved, first.sum(axis=0, dtype=kind) - moved
 
 
 def _step(n: int) -> int:
     """Return the mean count of a row, as a multiple of 1 / STEPS; 0 where so few rows are drawn one by one.
 
-    Two standard deviations of the number of draws below 1: one resample in forty, or fewer, has too many.
+    So many standard deviations of the number of draws below 1 that a further one would add as many single
+    draws as it saves n of.
     """
-    return min(STEPS - 1, int(STEPS * (1 - 2 / n**0.5))) if n >= STEPS else 0
+    if n < _FEW:
+        return 0
+    return int(STEPS * (1 - max(1.5, math.log(n / (2 * math.pi)) ** 0.5) / n**0.5))
 
 
 def _top_up(keys: Any) -> Any:

@@ -15,17 +15,19 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
 from evenweave.kernels.resample import LANES, column_bounds, pack_rows
-from evenweave.kernels.resample_blocks import TILE
+from evenweave.kernels.resample_blocks import BLOCKS, CELLS
 
 _BITS = 63  # of a word; the sign stays free
+TILE = BLOCKS * CELLS  # of rows that are cells of their own
 
 
 def _groups(n: int, width: int, kind: Any) -> NDArray[Any]:
-    return np.zeros((-(-width // LANES), -(-n // TILE) * TILE, LANES), dtype=kind)
+    """Return zeros `[G, more than n, LANES]`, in whole tiles."""
+    return np.zeros((-(-width // LANES), (n // TILE + 1) * TILE, LANES), dtype=kind)
 
 
 def lay_out(values: NDArray[Any]) -> NDArray[Any]:
-    """Return `[n, K]` as `[G, n or a few more, LANES]`, filled up with zeros."""
+    """Return `[n, K]` as `[G, a few more than n, LANES]`, filled up with zeros."""
     n, width = values.shape
     out = _groups(n, width, values.dtype)
     for group in range(len(out)):
@@ -35,8 +37,8 @@ def lay_out(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def columns_of(sums: NDArray[Any]) -> NDArray[Any]:
-    """Return sums `[G, R, LANES]` as `[R, G * LANES]`."""
-    return sums.swapaxes(0, 1).reshape(sums.shape[1], -1)
+    """Return sums `[G, R, LANES]` as `[G * LANES, R]`."""
+    return sums.swapaxes(1, 2).reshape(-1, sums.shape[1])
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,21 @@ class Fields:
         return sums[0, :, 0] & self.drawn
 
     def unpack(self, sums: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        """Return the column sums `[R, K]` from sums `[G, R, LANES]` of n rows each."""
-        found: NDArray[np.int64] = columns_of(sums)[:, self.words]
-        found >>= self.shifts
-        found &= self.masks
-        found += self.low * n
+        """Return the column sums `[K, R]` from sums `[G, R, LANES]` of n rows each."""
+        found: NDArray[np.int64] = columns_of(sums)[self.words]
+        found >>= self.shifts[:, None]
+        found &= self.masks[:, None]
+        found += self.low[:, None] * n
         return found
 
 
-def pack(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], Fields]:
-    """Lay int64 columns `[n, K]` side by side in words, each field wide enough for a sum of n rows.
+def pack(values: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], Fields]:
+    """Lay int64 columns `[D, K]` side by side in words, each field wide enough for a sum of n of these rows.
 
     Raises:
         ArgumentError: a column's sum may not fit into 63 bits.
     """
-    n, width = values.shape
+    width = values.shape[1]
     low, high = np.empty(width, dtype=np.int64), np.empty(width, dtype=np.int64)
     column_bounds(values, low, high)
     word, used = 0, (2 * n).bit_length()
@@ -89,6 +91,6 @@ def pack(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], Fields]:
         places.append((word, used, (1 << size) - 1))
         used += size
     words, shifts, masks = np.array(places, dtype=np.int64).reshape(width, 3).T.copy()
-    out = _groups(n, word + 1, np.int64)
+    out = _groups(len(values), word + 1, np.int64)
     pack_rows(values, low, words, shifts, out)
     return out, Fields(drawn, words, shifts, masks, low)

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 
 from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
-from evenweave.kernels.distinct import distinct_rows
+from evenweave.kernels.distinct import add_distinct, table_for
+from evenweave.kernels.resample_blocks import split_cells
 from evenweave.metrics.intervals import check_resamples, interval
 from evenweave.metrics.resample import (
     bootstrap_totals,
     drawn_rows,
     exchanged_totals,
     resample_keys,
+    tally_totals,
 )
-from evenweave.metrics.resample_outcomes import STEPS, outcomes
+from evenweave.metrics.resample_outcomes import CELLS, SIZES, STEPS, outcomes
 
 
 def heads(n, key):
@@ -105,21 +107,121 @@ def test_sums_have_the_means_and_covariances_of_numpys_multinomial(n):
         assert abs(shares[0] - shares[1]).max() < 1.95 * (2 / resamples) ** 0.5
 
 
-def test_each_outcome_of_a_block_has_its_probability():
-    for step in range(1, STEPS):
-        known = outcomes(step)
-        left = len(known.slots) - known.told
-        assert left <= 256  # what the search for such values relies on
-        assert (known.parents[1:] < np.arange(1, len(known.parents))).all()
-        share = np.bincount(known.slots[: known.told], minlength=len(known.rest)) / len(known.slots)
-        share += np.diff(known.rest, prepend=0) * left / len(known.slots)
-        factors = np.array(
-            [math.exp(-step / STEPS) * (step / STEPS) ** k / math.factorial(k) for k in range(19)]
-        )
-        assert abs(share - factors[known.counts].prod(axis=1)).max() < 1e-15
-        grown = known.counts[known.parents].copy()
-        grown[np.arange(len(grown)), known.grown] += 1
-        assert (grown[1:] == known.counts[1 : len(grown)]).all()
+def binomial(n, p):
+    k = np.arange(n + 1)
+    logs = [math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(n + 1)]
+    return np.exp(logs + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
+def distance(drawn, counts):
+    """How far counts of kinds `[R, D]` are from n draws of rows, in standard errors: the worst of all tests.
+
+    Each kind's histogram against its binomial distribution (chi-square), and each pair's covariance.
+    """
+    n, resamples = sum(counts), len(drawn)
+    assert (drawn.sum(axis=1) == n).all()
+    worst = []
+    for kind, count in enumerate(counts):
+        expected = binomial(n, count / n) * resamples
+        bins = np.minimum(np.cumsum(expected) // 20, (resamples - 20) // 20).astype(int)
+        found = np.bincount(bins[drawn[:, kind]], minlength=bins[-1] + 1)
+        expected = np.bincount(bins, weights=expected)
+        kept = expected > 0
+        freedom = kept.sum() - 1
+        square = ((found[kept] - expected[kept]) ** 2 / expected[kept]).sum()
+        worst.append((square - freedom) / (2 * freedom) ** 0.5 if freedom else 0.0)
+    share = np.array(counts) / n
+    exact = n * (np.diag(share) - np.outer(share, share))
+    spread = np.sqrt(np.diag(exact))
+    gaps = (np.cov(drawn.T, bias=True) - exact) / np.outer(spread, spread) * (resamples / 2) ** 0.5
+    return max(*worst, abs(gaps).max())
+
+
+# Few kinds, drawn by a number each; many, drawn as cells of all sizes.
+FEW = [2_000, 600, 300, 90, 10]
+MANY = [700, 257, 130, 64, 63, 50, 31, 16, 15, 9, 8, 7, 6, 5, 5, 4, 4, 4, 3, 3, 3, 2, 2, 2, *[1] * 40]
+
+
+@pytest.mark.parametrize("counts", [FEW, MANY])
+def test_rows_of_which_equal_ones_are_drawn_as_one_have_the_multinomial_law(counts):
+    values, resamples, n = np.eye(len(counts), dtype=np.int64), 20_000, sum(counts)
+    random = np.random.default_rng(3)
+    for rows in (values, values * 1.0):
+        drawn = tally_totals(rows, np.array(counts), resamples=resamples, seed=1)
+        assert drawn.dtype == rows.dtype
+        assert distance(drawn.astype(np.int64), counts) < 5
+    share = np.array(counts) / n
+    assert distance(random.multinomial(n, share, size=resamples), counts) < 5
+    # The test sees what it looks for: the first kind takes what free numbers leave, and no one objects;
+    # the last draws fall on kinds and not on rows; one row is counted with another kind.
+    free = random.poisson(counts, size=(resamples, len(counts)))
+    free[:, 0] = n - free[:, 1:].sum(axis=1)
+    assert distance(free, counts) > 5
+    uneven = random.multinomial(n - 30, share, size=resamples)
+    uneven += random.multinomial(30, np.full(len(counts), 1 / len(counts)), size=resamples)
+    assert distance(uneven, counts) > 5
+    moved = share + np.array([-1.0, *[0] * (len(counts) - 2), 1.0]) / n
+    assert distance(random.multinomial(n, moved, size=resamples), counts) > 5
+
+
+def test_the_rows_themselves_and_their_tally_give_the_same_sums():
+    random = np.random.default_rng(4)
+    for counts in (FEW, MANY):
+        values = random.integers(-5, 90, size=(len(counts), 6))
+        rows = random.permutation(np.repeat(np.arange(len(counts)), counts))
+        _, first = np.unique(rows, return_index=True)
+        order = rows[np.sort(first)]
+        (sums,) = bootstrap_totals(values[rows], resamples=50, seed=6)
+        told = tally_totals(values[order], np.array(counts)[order], resamples=50, seed=6)
+        assert (sums == told).all()
+        assert (bootstrap_totals(values[rows], resamples=9, seed=6)[0] == sums[:9]).all()
+        assert (bootstrap_totals(values[rows], resamples=9, seed=7)[0] != sums[:9]).any()
+        # Two systems of the same rows are drawn together, and each is as the sum of counts of the joint rows.
+        other = random.integers(0, 3, size=(len(counts), 2))
+        mine, theirs = bootstrap_totals(values[rows], other[rows] * 0.5, resamples=50, seed=8)
+        joint = np.hstack([values, other * 0.5])
+        both = tally_totals(joint[order], np.array(counts)[order], resamples=50, seed=8)
+        np.testing.assert_allclose(np.hstack([mine, theirs]), both)
+        assert mine.dtype == np.int64
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=60))
+def test_cells_add_up_to_the_rows_they_stand_for(counts):
+    kinds, index = np.empty(200, dtype=np.uint8), np.empty(2_000, dtype=np.int64)
+    tiles, cells = split_cells(np.array(counts), SIZES, CELLS, kinds, index)
+    widths = 4 * CELLS[kinds[:tiles]]
+    assert widths.sum() == cells
+    sizes = np.repeat(SIZES[kinds[:tiles]], widths)
+    found = np.bincount(index[:cells], weights=sizes, minlength=len(counts) + 1)
+    assert found[:-1].tolist() == counts
+    none = np.empty(0, dtype=np.int64)
+    assert split_cells(np.array(counts), SIZES, CELLS, none.astype(np.uint8), none) == (tiles, cells)
+
+
+@pytest.mark.parametrize("step", [1, 40, STEPS // 2, STEPS - 60, STEPS - 1])
+def test_each_outcome_of_a_block_has_its_probability(step):
+    known = outcomes(step)
+    ends = [*known.starts[1:], len(known.rest)]
+    for kind, (size, cells) in enumerate(zip(SIZES.tolist(), CELLS.tolist(), strict=True)):
+        rest = known.rest[known.starts[kind] : ends[kind]]
+        counts = known.counts[known.starts[kind] : ends[kind]]
+        told, width = known.told[kind], known.sizes[kind]
+        assert told < 2**16
+        share = np.bincount(known.slots[kind, :told], minlength=len(rest)) / 2**16
+        assert (share[width:] == 0).all()
+        share += np.diff(rest, prepend=0) * (1 - told / 2**16)
+        mean = size * step / STEPS
+        factors = np.array([math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(256)])
+        assert abs(share - factors[counts[:, :cells]].prod(axis=1)).max() < 1e-14
+        assert (counts[:, cells:] == 0).all()
+        assert rest[-1] == 1
+        assert (known.parents[kind, 1:width] < np.arange(1, width)).all()
+        grown = counts[known.parents[kind, :width]].copy()
+        grown[np.arange(width), known.grown[kind, :width]] += 1
+        assert (grown[1:] == counts[1:width]).all()
+        assert (counts[0] == 0).all()
+        guided = np.searchsorted(rest, np.arange(4096) / 4096, side="right")
+        assert (known.guide[kind] == guided).all()
 
 
 def test_resamples_with_too_many_draws_are_drawn_anew():
@@ -130,50 +232,42 @@ def test_resamples_with_too_many_draws_are_drawn_anew():
     many = 0
     for key in resample_keys(2_000, 0):
         counts = np.empty(n, dtype=np.int64)
-        block_counts(key, known.slots, known.told, known.rest, known.guide, known.counts, counts)
+        block_counts(key, known.slots[0], known.told[0], known.rest, known.guide[0], known.counts, counts)
         many += counts.sum() > n
         assert len(drawn_rows(n, key)) == n
-    assert 5 < many < 100  # Poisson(48) exceeds 64 once in a hundred
-
-
-def test_rows_nearly_all_equal_have_the_same_law():
-    n, resamples = 5_000, 4_000
-    values = np.repeat([[3, 0], [5, 1], [3, 2]], [4_000, 900, 100], axis=0)
-    values = np.random.default_rng(0).permutation(values)
-    for rows in (values, values * 0.5):
-        (sums,) = bootstrap_totals(rows, resamples=resamples, seed=1)
-        assert sums.dtype == rows.dtype
-        exact = n * np.cov(rows.T, bias=True)
-        spread = np.sqrt(np.diag(exact))
-        assert (abs(sums.mean(axis=0) - rows.sum(axis=0)) < 5 * spread / resamples**0.5).all()
-        assert (abs(np.cov(sums.T) - exact) / np.outer(spread, spread)).max() < 5 * (2 / resamples) ** 0.5
-        assert (bootstrap_totals(rows, resamples=9, seed=1)[0] == sums[:9]).all()
-        assert (bootstrap_totals(rows, resamples=9, seed=2)[0] != sums[:9]).any()
+    assert 50 < many < 250  # Poisson(52) exceeds 64 once in twenty
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, -1, 2**40])), min_size=1), st.integers(1, 12)
 )
 def test_distinct_rows_are_counted(rows, room):
-    firsts, counts = np.empty(room, dtype=np.int64), np.zeros(room, dtype=np.int64)
-    found = distinct_rows(np.array(rows, dtype=np.int64), firsts, counts)
+    values, counts = np.empty((room, 2), dtype=np.int64), np.empty(room, dtype=np.int64)
+    table, half = table_for(room), len(rows) // 2
+    found = 0
+    for part in (rows[:half], rows[half:]):
+        if found >= 0:
+            given = np.array(part, dtype=np.int64).reshape(len(part), 2)
+            found = add_distinct(given, table, values, counts, found)
     known = list(dict.fromkeys(rows))
     if len(known) > room:
         assert found == -1
     else:
-        assert [rows[first] for first in firsts[:found]] == known
+        assert [tuple(row) for row in values[:found].tolist()] == known
         assert counts[:found].tolist() == [rows.count(row) for row in known]
 
 
 @pytest.mark.parametrize("n", [10, 1_000])
 def test_an_infinite_row_counts_only_where_it_is_drawn(n):
-    for values in (np.arange(n) * 0.5, np.zeros(n)):
+    for values in (np.arange(n) * 0.5, np.arange(n) // 8 * 1.0, np.zeros(n)):
         values[n // 2] = np.inf
         (sums,) = bootstrap_totals(values[:, None], resamples=300, seed=0)
-        drawn = np.array([n // 2 in drawn_rows(n, key) for key in resample_keys(300, 0)])
         assert not np.isnan(sums).any()
-        assert (np.isinf(sums[:, 0]) == drawn).all()
-        assert 0.5 < drawn.mean() < 0.75  # 1 - 1/e
+        infinite = np.isinf(sums[:, 0])
+        assert 0.5 < infinite.mean() < 0.75  # 1 - 1/e
+        if len(np.unique(values)) == n:
+            drawn = np.array([n // 2 in drawn_rows(n, key) for key in resample_keys(300, 0)])
+            assert (infinite == drawn).all()
 
 
 def test_coins_are_fair():
