@@ -28,6 +28,13 @@ _BLOCK = 512
 _mix = njit(inline="always")(mix)
 
 
+@kernel
+def resample_keys(seed: np.uint64, out: NDArray[np.uint64]) -> None:
+    """Write the key of each resample, under which all of its draws are made."""
+    for resample in range(np.uint64(len(out))):
+        out[resample] = _mix(seed, resample)
+
+
 @inner
 def _draw_block(key: np.uint64, start: int, n: int, out: NDArray[np.uint32]) -> None:
     """Fill `out` with draws from `0..n-1`, n < 2**32: those of the block that begins at `start`, even.
@@ -108,25 +115,14 @@ _add_rows: Any = intrinsic(_build_add_rows)
 
 @kernel
 def bootstrap_sums(
-    values: NDArray[Any],
-    n: int,
-    kinds: NDArray[np.uint32],
-    keys: NDArray[np.uint64],
-    counts: NDArray[np.int64],
-    out: NDArray[Any],
+    values: NDArray[Any], n: int, keys: NDArray[np.uint64], counts: NDArray[np.int64], out: NDArray[Any]
 ) -> None:
-    """Add `counts[r]` draws from n rows to `out` `[G, R, LANES]`.
-
-    Row i is `values[:, i]` of `[G, >= n, LANES]`, or, if equal rows are given once, `values[:, kinds[i]]`.
-    """
+    """Add `counts[r]` draws from the first n rows of `values` `[G, >= n, LANES]` to `out` `[G, R, LANES]`."""
     rows = np.empty(_BLOCK, dtype=np.uint32)
     for resample in range(len(keys)):
         for start in range(0, counts[resample], _BLOCK):
             size = min(_BLOCK, counts[resample] - start)
             _draw_block(keys[resample], start, n, rows[:size])
-            if len(kinds):
-                for index in range(np.uint64(size)):
-                    rows[index] = kinds[rows[index]]
             for group in range(values.shape[0]):
                 _add_rows(values[group], rows, size, out[group, resample])
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
+from evenweave.metrics.tally import Tally
 
 _STEP = 16
 
@@ -142,6 +143,18 @@ class HasTotals(Protocol):
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return exactly what `rows(predictions, references).totals()` returns."""
+        ...
+
+
+@runtime_checkable
+class HasTally(Protocol):
+    """Optional: the distinct rows and how often each occurs, for speed of intervals."""
+
+    def tally(self, predictions: Any, references: Any) -> Tally | None:
+        """Return the distinct ones of `rows(predictions, references)`.
+
+        None where these are fewer than `tally.FEWEST`, or differ more than `tally.room_for` lets them.
+        """
         ...
 
 

@@ -20,7 +20,17 @@ from evenweave._version import __version__
 from evenweave.errors import ArgumentError
 from evenweave.metrics.base import Rows
 from evenweave.metrics.entities_scores import divided, prf, zero_value
-from evenweave.metrics.labels import Label, counts_of, label_rows, label_totals, right_labels, right_rows
+from evenweave.metrics.labels import (
+    Label,
+    counts_of,
+    label_rows,
+    label_tally,
+    label_totals,
+    right_labels,
+    right_rows,
+    right_tally,
+)
+from evenweave.metrics.tally import Tally
 
 Average = Literal["binary", "micro", "macro", "weighted"]
 Result = dict[str, Any]
@@ -59,6 +69,10 @@ class Accuracy:
             return self.rows(predictions, references).totals()
         right = right_labels(predictions, references)
         return {"right": int(np.count_nonzero(right)), "rows": len(right)}
+
+    def tally(self, predictions: Any, references: Any) -> Tally | None:
+        """Return the distinct ones of `rows`."""
+        return right_tally(predictions, references, _tuple(self.sample_weight))
 
     def score(self, totals: dict[str, Any]) -> Result:
         """Return `accuracy`; NaN without rows."""
@@ -119,6 +133,10 @@ class PrecisionRecallF1:
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
         return label_totals(predictions, references, _tuple(self.sample_weight))
+
+    def tally(self, predictions: Any, references: Any) -> Tally | None:
+        """Return the distinct ones of `rows`."""
+        return label_tally(predictions, references, _tuple(self.sample_weight))
 
     def score(self, totals: dict[str, Any]) -> Result:
         """Return the score under the metric's name."""
@@ -205,6 +223,10 @@ class MatthewsCorrelation:
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
         return label_totals(predictions, references, _tuple(self.sample_weight))
+
+    def tally(self, predictions: Any, references: Any) -> Tally | None:
+        """Return the distinct ones of `rows`."""
+        return label_tally(predictions, references, _tuple(self.sample_weight))
 
     def score(self, totals: dict[str, Any]) -> Result:
         """Return `matthews_correlation`, from -1 to 1."""

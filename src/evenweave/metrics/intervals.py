@@ -50,7 +50,10 @@ def intervals(result: Result, scores: Result, confidence: float) -> Result:
     places = map_leaves({key: value for key, value in scores.items() if key in result}, place)
     if not leaves:
         return {}
-    ordered = np.array(np.broadcast_arrays(*leaves), dtype=np.float64)
+    try:
+        ordered = np.array(leaves, dtype=np.float64)
+    except ValueError:  # a number among arrays
+        ordered = np.array(np.broadcast_arrays(*leaves), dtype=np.float64)
     ordered.sort(axis=1)
     made: Result = map_leaves(places, _bounds(ordered, confidence).__getitem__)
     return made
@@ -58,14 +61,11 @@ def intervals(result: Result, scores: Result, confidence: float) -> Result:
 
 def _bounds(ordered: NDArray[Any], confidence: float) -> list[tuple[float, float]]:
     """Return the interval of each row of `ordered` `[L, R]`, which ascend."""
-    low, high = (_quantiles(ordered, share) for share in ((1 - confidence) / 2, (1 + confidence) / 2))
-    return list(zip(low.tolist(), high.tolist(), strict=True))
-
-
-def _quantiles(ordered: NDArray[Any], share: float) -> NDArray[np.float64]:
-    place = share * (ordered.shape[1] - 1)
-    below = ordered[:, int(place)].astype(np.float64)
-    above = ordered[:, min(int(place) + 1, ordered.shape[1] - 1)]
+    last = ordered.shape[1] - 1
+    places = [share * last for share in ((1 - confidence) / 2, (1 + confidence) / 2)]
+    whole = [int(place) for place in places]
+    below = ordered[:, whole].astype(np.float64, copy=False)
+    above = ordered[:, [min(place + 1, last) for place in whole]]
     with np.errstate(invalid="ignore"):  # infinity less infinity, where both neighbours are
-        between = below + (above - below) * (place - int(place))
-    return np.where(below == above, below, between)
+        between = below + (above - below) * [place - int(place) for place in places]
+    return list(map(tuple, np.where(below == above, below, between).tolist()))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics.base import Rows
+from evenweave.metrics.tally import Tally, room_for
 
 Label = int | float | str
 # Of each label: rows where both sides have it, where the gold side has it, where the predicted side has it.
@@ -21,16 +22,27 @@ BOTH, GOLD, PREDICTED = "both", "gold", "predicted"
 def label_rows(predictions: Any, references: Any, sample_weight: tuple[float, ...] | None) -> Rows:
     """Return the counts `[n, 3 L]` of each row: int64, or float64 if rows have weights."""
     gold, predicted, labels = _numbered(predictions, references)
-    n, size = len(gold), len(labels)
-    values = np.zeros((n, size, 3), dtype=np.int64)
-    at = np.arange(n)
-    values[at, gold, 0] = gold == predicted
-    values[at, gold, 1] = 1
-    values[at, predicted, 2] = 1
-    flat: NDArray[Any] = values.reshape(n, 3 * size)
+    values: NDArray[Any] = _pairs(gold, predicted, len(labels))
     if sample_weight is not None:
-        flat = flat * _weights(sample_weight, n)[:, None]
-    return Rows(_columns(labels), flat)
+        values = values * _weights(sample_weight, len(gold))[:, None]
+    return Rows(_columns(labels), values)
+
+
+def label_tally(predictions: Any, references: Any, sample_weight: tuple[float, ...] | None) -> Tally | None:
+    """Return the distinct ones of `label_rows`: one for each gold label that was given as another."""
+    if sample_weight is not None:
+        return None
+    gold, predicted, labels = _numbered(predictions, references)
+    n, size = len(gold), len(labels)
+    if size * size > room_for(n):
+        return None
+    pairs = gold * size + predicted
+    counts = np.bincount(pairs, minlength=size * size)
+    first = np.empty(size * size, dtype=np.int64)
+    first[pairs[::-1]] = np.arange(n - 1, -1, -1)  # where a pair occurs again, the last to be written stays
+    found = np.flatnonzero(counts)
+    found = found[first[found].argsort()]
+    return Tally(_columns(labels), _pairs(found // size, found % size, size), counts[found])
 
 
 def label_totals(
@@ -60,6 +72,17 @@ def right_rows(predictions: Any, references: Any, sample_weight: tuple[float, ..
     )
 
 
+def right_tally(predictions: Any, references: Any, sample_weight: tuple[float, ...] | None) -> Tally | None:
+    """Return the distinct ones of `right_rows`, at most two."""
+    right = right_labels(predictions, references)
+    if sample_weight is not None or not room_for(len(right)):
+        return None
+    hits = np.count_nonzero(right)
+    values, counts = np.array([[1, 1], [0, 1]]), np.array([hits, len(right) - hits])
+    order = np.flatnonzero(counts) if right[0] else np.flatnonzero(counts)[::-1]
+    return Tally(("right", "rows"), values[order], counts[order])
+
+
 def right_labels(predictions: Any, references: Any) -> NDArray[np.bool_]:
     """Return whether each row's label is right, bool `[n]`."""
     gold, predicted = _both(predictions, references)
@@ -78,6 +101,16 @@ def counts_of(totals: dict[str, Any]) -> dict[Label, tuple[Any, Any, Any]]:
         found.setdefault(label, [0, 0, 0])[(BOTH, GOLD, PREDICTED).index(part)] = total
     kept = {label: three for label, three in found.items() if np.any(three[1]) or np.any(three[2])}
     return {label: (kept[label][0], kept[label][1], kept[label][2]) for label in sorted(kept, key=_order)}
+
+
+def _pairs(gold: NDArray[np.int64], predicted: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return the counts `[n, 3 L]` of pairs of labels, each of which occurs once."""
+    values = np.zeros((len(gold), size, 3), dtype=np.int64)
+    at = np.arange(len(gold))
+    values[at, gold, 0] = gold == predicted
+    values[at, gold, 1] = 1
+    values[at, predicted, 2] = 1
+    return values.reshape(len(gold), 3 * size)
 
 
 def _columns(labels: list[Label]) -> tuple[str, ...]:

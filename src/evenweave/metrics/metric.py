@@ -20,7 +20,7 @@ from evenweave.metrics.base import (
 from evenweave.metrics.function import AdditiveFunction, CollectedFunction
 from evenweave.metrics.inputs import as_rows, check_lengths
 from evenweave.metrics.intervals import check_resamples, intervals
-from evenweave.metrics.sample import Columns, Sample, Statistics
+from evenweave.metrics.sample import Columns, Sample, Statistics, Tallied
 
 Result = dict[str, Any]
 
@@ -174,24 +174,22 @@ class Metric:
         if len(self) == 0 and not self._parts:
             if predictions is None:
                 raise ArgumentError("predictions: none given and none added; nothing to score")
-            # Not isinstance(statistic, HasTotals): that takes as long as scoring a thousand tags.
-            totals = (
-                None if confidence is not None or _per_row(statistic) else getattr(statistic, "totals", None)
-            )
-            if totals is not None:
-                return _score(statistic, totals(*_columns(statistic, predictions, references)))
-            sample = self._sample_of(statistic, predictions, references)
+            columns = _columns(statistic, predictions, references)
+            result = _at_once(statistic, columns, confidence, resamples, seed)
+            if result is not None:
+                return result
+            sample = _sample(statistic, *columns)
         else:
             self._refuse_late(settings)
             if predictions is not None:
                 self.add_batch(predictions=predictions, references=references)
             sample = self._sample(statistic)
-        result = sample.score()
-        if confidence is not None:
-            if _per_row(statistic):
-                raise ArgumentError("confidence: one number a row has no interval; leave it out")
-            (scores,) = sample.bootstrap(resamples=resamples, seed=seed)
-            result["intervals"] = intervals(result, scores, confidence)
+        if confidence is None:
+            result = sample.score()
+        elif _per_row(statistic):
+            raise ArgumentError("confidence: one number a row has no interval; leave it out")
+        else:
+            result = _resampled(sample, confidence, resamples, seed)
         self._parts, self._waiting, self._scored = [], [], sample.nrefs
         return result
 
@@ -201,10 +199,7 @@ class Metric:
 
     @staticmethod
     def _sample_of(statistic: Statistic | CollectedFunction, predictions: Any, references: Any) -> Sample:
-        mine, theirs = _columns(statistic, predictions, references)
-        if isinstance(statistic, CollectedFunction):
-            return Columns(statistic, _listed(mine), None if theirs is None else _listed(theirs))
-        return Statistics(statistic, statistic.rows(mine, theirs))
+        return _sample(statistic, *_columns(statistic, predictions, references))
 
     def _sample(self, statistic: Statistic | CollectedFunction | None = None) -> Sample:
         self._score_waiting()
@@ -244,6 +239,18 @@ def _columns(statistic: object, predictions: Any, references: Any) -> tuple[Any,
     return mine, theirs
 
 
+def _sample(statistic: Statistic | CollectedFunction, predictions: Any, references: Any) -> Sample:
+    if isinstance(statistic, CollectedFunction):
+        return Columns(statistic, _listed(predictions), None if references is None else _listed(references))
+    return Statistics(statistic, statistic.rows(predictions, references))
+
+
+def _resampled(sample: Sample | Tallied, confidence: float, resamples: int, seed: int) -> Result:
+    result = sample.score()
+    (scores,) = sample.bootstrap(resamples=resamples, seed=seed)
+    return {**result, "intervals": intervals(result, scores, confidence)}
+
+
 def settings_of(statistic: Any) -> list[str]:
     """Return the names of a statistic's settings; a function's keywords are its own affair."""
     if isinstance(statistic, CollectedFunction | AdditiveFunction):
@@ -263,8 +270,20 @@ def _changed(statistic: Any, settings: dict[str, Any]) -> Any:
     return dataclasses.replace(statistic, **settings)
 
 
-def _score(statistic: Any, totals: dict[str, float]) -> Result:
-    result: Result = statistic.score(totals)
+def _at_once(
+    statistic: Any, columns: tuple[Any, Any], confidence: float | None, resamples: int, seed: int
+) -> Result | None:
+    """Return the score from totals or a tally, without the rows; None if the statistic makes neither."""
+    if _per_row(statistic):
+        return None
+    # Not isinstance(statistic, HasTotals): that takes as long as scoring a thousand tags.
+    quick = getattr(statistic, "totals" if confidence is None else "tally", None)
+    known = None if quick is None else quick(*columns)
+    if known is None:
+        return None
+    if confidence is not None:
+        return _resampled(Tallied(statistic, known), confidence, resamples, seed)
+    result: Result = statistic.score(known)
     return result
 
 

@@ -25,14 +25,15 @@ from evenweave.rng import mix
 
 # A counter of a resample's key beside those of `block_sums`.
 _TOP_UP = np.uint64(1 << 41)
+_LARGEST = int(SIZES[-1])
 # Rows fewer than these are drawn one by one.
 _FEW = 64
 
 
 def resample_keys(resamples: int, seed: int) -> NDArray[np.uint64]:
     """Return the key of each resample `[R]`, under which all of its draws are made."""
-    with np.errstate(over="ignore"):
-        keys: NDArray[np.uint64] = mix(np.uint64(seed % 2**64), np.arange(resamples, dtype=np.uint64))
+    keys = np.empty(resamples, dtype=np.uint64)
+    kernel.resample_keys(np.uint64(seed % 2**64), keys)
     return keys
 
 
@@ -92,9 +93,9 @@ def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
 def _few(values: NDArray[Any], counts: NDArray[np.int64]) -> bool:
     """Whether a number for each kind of rows, most in vain, costs less than a look-up for each cell."""
     kinds, n = len(counts), int(counts.sum())
-    if values.dtype == np.int64 and max(-int(values.min()), int(values.max())) * n >= 2**63:
+    if 16 * kinds * (n / int(counts.max())) ** 0.5 > kinds + n / _LARGEST + 3.5 * n**0.5:
         return False
-    return bool(16 * kinds * (n / counts.max()) ** 0.5 < kinds + n / SIZES[-1] + 3.5 * n**0.5)
+    return values.dtype != np.int64 or max(map(abs, values.reshape(-1).tolist())) * n < 2**63
 
 
 def _of_many(
@@ -133,8 +134,8 @@ def _of_many(
         sums[:, drawn > n] = 0
         wanted -= np.where(drawn > n, 0, drawn)
         keys = _top_up(keys)
-    rows = np.empty(0, dtype=np.uint32) if counts is None else _rows(counts)
-    kernel.bootstrap_sums(grouped, n, rows, keys, wanted, sums)
+    rows = grouped if counts is None else grouped.take(np.repeat(np.arange(len(counts)), counts), axis=1)
+    kernel.bootstrap_sums(rows, n, keys, wanted, sums)
     return fields.unpack(sums, n) if fields else columns_of(sums)[1 : values.shape[1] + 1]
 
 
@@ -142,15 +143,10 @@ def _cells(grouped: NDArray[Any], counts: NDArray[np.int64] | None) -> tuple[NDA
     """Return equal rows as cells `[G, P, LANES]`, and the kinds of their tiles."""
     if counts is None:
         return grouped, np.zeros(grouped.shape[1] // TILE, dtype=np.uint8)
-    room = len(SIZES) * (len(counts) + TILE) + int(counts.sum()) // int(SIZES[-1])
+    room = len(SIZES) * (len(counts) + TILE) + int(counts.sum()) // _LARGEST
     kinds, index = np.empty(room, dtype=np.uint8), np.empty(room, dtype=np.int64)
     tiles, cells = blocks.split_cells(counts, SIZES, CELLS, kinds, index)
     return grouped.take(index[:cells], axis=1), kinds[:tiles]
-
-
-def _rows(counts: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Return which of the distinct rows each of the n rows is, equal ones side by side."""
-    return np.repeat(np.arange(len(counts), dtype=np.uint32), counts)
 
 
 def exchanged_totals(

@@ -1,8 +1,8 @@
 """What was added to a metric so far, as something that can be scored, joined and resampled.
 
 An additive metric keeps statistics; a function of whole columns keeps the columns. Both draw the same rows
-for the same seed, so a function's interval and BLEU's come from the same resamples; only where nearly all
-rows have the same statistics are these drawn as counts of equal rows.
+for the same seed, so a function's interval and BLEU's come from the same resamples; only where more than
+half of many rows have the statistics of others are equal ones drawn as one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
 from evenweave.metrics.base import HasPerRow, HasScoreMany, Rows, Statistic
 from evenweave.metrics.numbers import stack
-from evenweave.metrics.resample import bootstrap_totals, drawn_rows, exchanged_totals, resample_keys
+from evenweave.metrics.resample import (
+    bootstrap_totals,
+    drawn_rows,
+    exchanged_totals,
+    resample_keys,
+    tally_totals,
+)
+from evenweave.metrics.tally import Tally
 
 Result = dict[str, Any]
 
@@ -99,6 +106,23 @@ class Statistics:
             _score_many(self.statistic, both.names, mine),
             _score_many(self.statistic, both.names, theirs),
         )
+
+
+@dataclass(frozen=True)
+class Tallied:
+    """Rows of an additive statistic that need no joining nor pairing: the distinct ones and their counts."""
+
+    statistic: Statistic
+    tally: Tally
+
+    def score(self) -> Result:
+        """Return the score of the totals."""
+        return self.statistic.score(self.tally.totals())
+
+    def bootstrap(self, *, resamples: int, seed: int) -> list[Result]:
+        """Return the scores of R draws with replacement: those `Statistics` of all the rows draws."""
+        sums = tally_totals(self.tally.values, self.tally.counts, resamples=resamples, seed=seed)
+        return [_score_many(self.statistic, self.tally.names, sums)]
 
 
 class ColumnFunction(Protocol):

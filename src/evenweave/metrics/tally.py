@@ -16,11 +16,11 @@ FEWEST = 256
 
 @dataclass(frozen=True)
 class Tally:
-    """The distinct rows of n, in order of first appearance.
+    """The distinct ones of n rows, in order of first appearance.
 
     Attributes:
         names: what each of the K columns counts.
-        values: int64 or float64 `[D, K]`.
+        values: int64 `[D, K]`.
         counts: int64 `[D]`, how many rows are equal to each, n in all.
     """
 
@@ -29,7 +29,7 @@ class Tally:
     counts: NDArray[np.int64]
 
     def totals(self) -> dict[str, float]:
-        """Return the sum of each column of integers."""
+        """Return the sum of each column over the n rows."""
         return dict(zip(self.names, (self.counts @ self.values).tolist(), strict=True))
 
 

@@ -13,6 +13,7 @@ import pytest
 import evenweave
 from evenweave.errors import ArgumentError, DataError, NotFoundError
 from evenweave.metrics import Metric, Rows, combine, load
+from evenweave.metrics.tally import distinct
 
 
 def custom_accuracy(predictions, references):
@@ -254,3 +255,35 @@ def test_arrow_columns_of_any_kind_are_columns():
         assert load("accuracy").compute(predictions=make(["a", "b"]), references=make(["a", "c"])) == {
             "accuracy": 0.5
         }
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("accuracy", {}),
+        ("f1", {"average": "macro"}),
+        ("precision", {"average": None}),
+        ("matthews_correlation", {}),
+    ],
+)
+@pytest.mark.parametrize(("n", "labels"), [(100, 3), (2_000, 3), (600, 30), (500, 1)])
+def test_an_interval_is_the_same_from_a_tally_from_rows_and_from_batches(name, settings, n, labels):
+    random = np.random.default_rng(n)
+    gold = random.integers(0, labels, n)
+    call = {"references": gold, "predictions": np.where(random.random(n) < 0.8, gold, 0)}
+    interval = {"confidence": 0.9, "resamples": 40}
+    once = load(name, **settings).compute(**call, **interval)
+    metric = load(name, **settings)
+    for part in (slice(None, n // 3), slice(n // 3, None)):
+        metric.add_batch(**{side: values[part] for side, values in call.items()})
+    assert metric.compute(**interval) == once
+    tally = metric.statistic.tally(**call)
+    assert (tally is None) == (n < 256 or (labels**2 > n // 2 and name != "accuracy"))
+    if tally is not None:
+        rows = metric.statistic.rows(**call)
+        assert tally.totals() == rows.totals() == metric.statistic.totals(**call)
+        values, counts = distinct(rows.values)
+        assert (tally.values == values).all()
+        assert (tally.counts == counts).all()
+    weighted = load(name, **settings, sample_weight=[0.5] * n)
+    assert weighted.compute(**call, **interval)["intervals"].keys() == once["intervals"].keys()
