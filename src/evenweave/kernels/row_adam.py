@@ -114,6 +114,12 @@ def _catch_up_part(
             mean = max(mean, 1e-15)  # nothing over nothing, for rows without a gradient yet, is nothing
         fades, fades2 = np.float32(beta1 ** (now - seen)), np.float32(beta2 ** (now - seen))
         p, m, v = weights[row], first[row], second[row]
+        if seen == 0:
+            # No gradient so far: both moments are 0, and their memory was never touched.
+            if kept != 1.0:
+                for j in range(len(p)):
+                    p[j] *= np.float32(kept)
+            continue
         keep, height, middle, wide = np.float32(kept), np.float32(total), np.float32(mean), np.float32(spread)
         if spread > _SPREAD * mean * mean:
             _by_terms(p, m, v, w[:missed], e[:missed], mean, kept)
