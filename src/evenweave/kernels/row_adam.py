@@ -187,7 +187,8 @@ def step_rows(
     """Make AdamW's step on `rows` `[U]`, up to date until then, with `scale` times `gradients` `[U, D]`."""
     keep, size = np.float32(1 - rate * decay), np.float32(rate / (1 - beta1**step))
     root, tiny = np.float32(1 / np.sqrt(1 - beta2**step)), np.float32(eps)
-    b1, b2, one = np.float32(beta1), np.float32(beta2), np.float32(1)
+    b1, b2 = np.float32(beta1), np.float32(beta2)
+    rest1, rest2 = np.float32(1.0 - beta1), np.float32(1.0 - beta2)  # not from rounded betas
     times = np.float32(scale)
     for i in range(len(rows)):
         row = rows[i]
@@ -195,6 +196,6 @@ def step_rows(
         p, m, v, g = weights[row], first[row], second[row], gradients[i]
         for j in range(len(p)):
             value = g[j] * times
-            m[j] = b1 * m[j] + (one - b1) * value
-            v[j] = b2 * v[j] + (one - b2) * value * value
+            m[j] = b1 * m[j] + rest1 * value
+            v[j] = b2 * v[j] + rest2 * value * value
             p[j] = keep * p[j] - size * m[j] / (np.sqrt(v[j]) * root + tiny)

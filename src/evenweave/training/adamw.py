@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evenweave.kernels import half_adam
 from evenweave.training.half_weights import HalfWeights
-from evenweave.training.native import plain, team
+from evenweave.training.native import team
 from evenweave.training.row_tables import Table, tables_in, terms_of
-
-_NONE = np.empty(0, np.uint16)
 
 
 class RowAdamW(torch.optim.AdamW):
@@ -80,9 +79,8 @@ class RowAdamW(torch.optim.AdamW):
         wide = [grad for grad in dense if grad.dtype != torch.bfloat16]
         norms = torch.stack(torch._foreach_norm(wide)).double() if wide else torch.zeros(0)
         total = float((norms * norms).sum()) + sum(table.squared() for table in self.tables.values())
-        for grad in dense:
-            if grad.dtype == torch.bfloat16:
-                total += float(half_adam.squared_half(team(), plain(grad).reshape(-1)))
+        halves = [_whole(grad) for grad in dense if grad.dtype == torch.bfloat16]
+        total += float(half_adam.squared_halves(team(), *_places(halves)))
         norm = math.sqrt(total)
         self._scale = min(1.0, max_norm / (norm + 1e-6))
         if at_once and self._scale < 1:
@@ -101,6 +99,7 @@ class RowAdamW(torch.optim.AdamW):
         held = {parameter: parameter.grad for parameter in (*self.tables, *self._halves)}
         # The fused pass divides gradients by this as it reads them.
         self.grad_scale = None if self._scale == 1.0 else torch.tensor(1 / self._scale)
+        halved: list[tuple[nn.Parameter, dict[str, Any], Tensor]] = []
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -108,9 +107,12 @@ class RowAdamW(torch.optim.AdamW):
                 if parameter in self.tables:
                     self.tables[parameter].step(float(group["lr"]), scale=self._scale)
                     parameter.grad = None
-                elif parameter in self._halves:
-                    self._step_half(parameter, group)
+                elif parameter in self._halves and _is_as_made(parameter, self.state[parameter]):
+                    halved.append((parameter, group, _whole(parameter.grad)))
                     parameter.grad = None
+                elif parameter in self._halves:
+                    held[parameter] = self._widen(parameter)
+        self._step_halves(halved)
         try:
             super().step()
         finally:
@@ -119,25 +121,40 @@ class RowAdamW(torch.optim.AdamW):
             for parameter, gradient in held.items():
                 parameter.grad = gradient
 
-    def _step_half(self, weight: nn.Parameter, group: dict[str, Any]) -> None:
-        """Step a weight whose gradient is bfloat16, and round it, while it is in the cache."""
-        state, grad = self.state[weight], weight.grad
-        assert grad is not None
-        if not state:
-            state["step"] = torch.zeros(())
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        state["step"] += 1
-        half, copy = self._halves[weight]
-        rate, decay, eps = (float(group[name]) for name in ("lr", "weight_decay", "eps"))
-        half_adam.step_half(
-            team(), weight.numpy().reshape(-1), state["exp_avg"].numpy().reshape(-1),
-            state["exp_avg_sq"].numpy().reshape(-1), plain(grad).reshape(-1),
-            plain(copy).reshape(-1) if self.rounds else _NONE,
-            int(state["step"]), rate, decay, float(group["betas"][0]), float(group["betas"][1]), eps,
-            self._scale,
-        )  # fmt: skip
+    def _widen(self, weight: nn.Parameter) -> Tensor:
+        """Leave a weight that someone has given other memory to torch; return its gradient."""
+        assert weight.grad is not None
+        gradient = weight.grad.to(weight.dtype)
+        weight.grad, weight.grad_dtype = None, weight.dtype
+        weight.grad = gradient
+        del self._halves[weight]
+        return gradient
+
+    def _step_halves(self, halved: list[tuple[nn.Parameter, dict[str, Any], Tensor]]) -> None:
+        """Step weights, of groups, by bfloat16 gradients, and round each while it is in the cache."""
+        if not halved:
+            return
+        states = [self.state[weight] for weight, _, _ in halved]
+        for state, (weight, _, _) in zip(states, halved, strict=True):
+            if not state:
+                state["step"] = torch.zeros(())
+                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
+        torch._foreach_add_([state["step"] for state in states], 1.0)
+        steps = torch.stack([state["step"] for state in states]).tolist()
+        places, given = [], []
+        for step, state, (weight, group, grad) in zip(steps, states, halved, strict=True):
+            copy = self._halves[weight][1].data_ptr() if self.rounds else 0
+            places.append(
+                (weight.data_ptr(), state["exp_avg"].data_ptr(), state["exp_avg_sq"].data_ptr(),
+                 grad.data_ptr(), copy)
+            )  # fmt: skip
+            given.append((step, group["lr"], group["weight_decay"], *group["betas"], group["eps"]))
+        sizes = np.array([weight.numel() for weight, _, _ in halved])
+        terms = np.array(given, np.float64)
+        half_adam.step_halves(team(), np.array(places), sizes, terms, self._scale)
         if self.rounds:
-            half.mark(weight)
+            for weight, _, _ in halved:
+                self._halves[weight][0].mark(weight)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as AdamW's own: all rows up to date."""
@@ -168,3 +185,25 @@ class RowAdamW(torch.optim.AdamW):
             if table.now:
                 step = torch.tensor(float(table.now))
                 self.state[parameter] = {"step": step, "exp_avg": table.first, "exp_avg_sq": table.second}
+
+
+def _is_as_made(weight: Tensor, state: dict[str, Any]) -> bool:
+    """Whether kernels may write to where weight and moments lie; else torch must step it."""
+    moments = [state[name] for name in ("exp_avg", "exp_avg_sq") if name in state]
+    return all(
+        x.dtype is torch.float32 and x.is_cpu and x.is_contiguous() and x.shape == weight.shape
+        for x in (weight, *moments)
+    )
+
+
+def _whole(gradient: Tensor) -> Tensor:
+    """Return it as one piece of memory; almost always it is."""
+    return gradient if gradient.is_contiguous() else gradient.contiguous()
+
+
+def _places(tensors: list[Tensor]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the addresses and the sizes of tensors."""
+    return (
+        np.array([tensor.data_ptr() for tensor in tensors], np.int64),
+        np.array([tensor.numel() for tensor in tensors], np.int64),
+    )

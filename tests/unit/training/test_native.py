@@ -44,7 +44,7 @@ _COUNT = """
 import os
 import numpy as np
 import torch
-from evenweave.kernels.half_adam import squared_half
+from evenweave.kernels.half_adam import squared_halves
 from evenweave.training.native import team
 
 def threads():
@@ -52,11 +52,12 @@ def threads():
 
 torch.set_num_threads(3)
 bits = np.full(10_000_000, 0x3F80, np.uint16)
-assert squared_half(team(), bits[:9]) == 9  # one part: compiled, and no threads yet
+place, first, whole = np.array([bits.ctypes.data]), np.array([9]), np.array([len(bits)])
+assert squared_halves(team(), place, first) == 9  # one part: compiled, and no threads yet
 first = threads()
 {before}
 between = threads()
-assert squared_half(team(), bits) == 10_000_000
+assert squared_halves(team(), place, whole) == 10_000_000
 print(team()[0] != 0, between - first, threads() - between)
 """
 
