@@ -8,9 +8,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
+
+
+def _build_single(_typing: Any, half: Any) -> Any:
+    """Return the number whose bits of bfloat16 are `half`, uint16, as float32."""
+
+    def build(_context: Any, builder: Any, _signature: Any, given: Any) -> Any:
+        wide = builder.zext(given[0], ir.IntType(32))
+        return builder.bitcast(builder.shl(wide, ir.IntType(32)(16)), ir.FloatType())
+
+    return types.float32(types.uint16), build
+
+
+single: Any = intrinsic(_build_single)
 
 
 def widen(source: NDArray[Any], out: NDArray[np.float32]) -> None:
@@ -29,9 +43,8 @@ def _widen(source: Any, out: Any) -> Any:
         return _copy
 
     def widen_half(source: Any, out: Any) -> None:
-        bits = out.view(np.uint32)
         for j in range(len(source)):
-            bits[j] = np.uint32(source[j]) << np.uint32(16)
+            out[j] = single(source[j])
 
     return widen_half
 

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from evenweave.kernels.half import narrow, widen
+from evenweave.kernels.half import narrow, single
 from evenweave.kernels.memory import numbers
 from evenweave.kernels.threads import Team, in_parts
 
@@ -33,7 +33,6 @@ def _step_part(
     sizes: NDArray[np.int64], terms: NDArray[np.float32],
 ) -> None:  # fmt: skip
     """Make the step on one part; `terms` `[W, 9]` are explained by `step_halves`."""
-    values = np.empty(_BLOCK, np.float32)
     which = np.searchsorted(bounds, part, side="right") - 1
     n, term = sizes[which], terms[which]
     weights = numbers(addresses[which, 0], n, np.float32)
@@ -49,9 +48,9 @@ def _step_part(
     for start in range(begin, min(begin + _PART, n), _BLOCK):
         stop = min(start + _BLOCK, n)
         p, m, v = weights[start:stop], first[start:stop], second[start:stop]
-        widen(gradients[start:stop], values)
+        g = gradients[start:stop]
         for j in range(len(p)):
-            value = values[j] * scale
+            value = single(g[j]) * scale
             m[j] = beta1 * m[j] + rest1 * value
             v[j] = beta2 * v[j] + rest2 * value * value
             p[j] = keep * p[j] - size * m[j] / (np.sqrt(v[j]) * root + eps)
@@ -92,16 +91,14 @@ def _squared_part(
     sizes: NDArray[np.int64], out: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Write the sum of one part's squares to its place."""
-    values = np.empty(_BLOCK, np.float32)
     which = np.searchsorted(bounds, part, side="right") - 1
     halves = numbers(addresses[which], sizes[which], np.uint16)
     begin = (part - bounds[which]) * _PART
     total: Any = 0.0
     for start in range(begin, min(begin + _PART, len(halves)), _BLOCK):
         block, squares = halves[start : min(start + _BLOCK, len(halves))], np.float32(0)
-        widen(block, values)
         for j in range(len(block)):
-            squares += values[j] * values[j]
+            squares += single(block[j]) * single(block[j])
         total += squares
     out[part] = total
 
