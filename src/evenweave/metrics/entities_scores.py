@@ -66,7 +66,7 @@ def averaged(counts: _Counts, average: Average, zero: float) -> tuple[Any, Any, 
 
 def _prf_of_each(counts: _Counts, zero: float) -> dict[str, tuple[Any, Any, Any]]:
     """Return precision, recall and F1 of each type; of arrays, for all types in one step."""
-    if not any(isinstance(three[0], np.ndarray) for three in counts.values()):
+    if not counts or not isinstance(next(iter(counts.values()))[0], np.ndarray):
         return {kind: prf(*three, zero) for kind, three in counts.items()}
     both, gold, predicted = np.array(list(counts.values())).swapaxes(0, 1)
     return dict(zip(counts, zip(*prf(both, gold, predicted, zero), strict=True), strict=True))
@@ -75,12 +75,12 @@ def _prf_of_each(counts: _Counts, zero: float) -> dict[str, tuple[Any, Any, Any]
 def _averaged(
     counts: _Counts, scores: dict[str, tuple[Any, Any, Any]], average: Average, zero: float
 ) -> tuple[Any, Any, Any]:
-    both, gold, predicted = ([three[i] for three in counts.values()] for i in range(3))
+    both, gold, predicted = zip(*counts.values(), strict=True) if counts else ((), (), ())
     if average == "micro" or not counts:
         return prf(sum(both), sum(gold), sum(predicted), zero)
     # A type that a resample lacks is left out of its mean, as it would be of the score of those rows.
     here = [((three[1] + three[2]) > 0) * 1 for three in counts.values()]
-    weights = gold if average == "weighted" else here
+    weights = list(gold) if average == "weighted" else here
     precision, recall, f1 = (_mean([score[i] for score in scores.values()], weights) for i in range(3))
     if average == "weighted":
         # Without a gold entity there is no weight: seqeval then calls recall undefined, and without a

@@ -165,6 +165,8 @@ class Seqeval:
 
 def _frozen(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return a read-only view: ids of a Ragged are so, and the kernel is compiled for one kind alone."""
+    if not values.flags.writeable:
+        return values
     view = values.view()
     view.flags.writeable = False
     return view
