@@ -52,7 +52,8 @@ def add_distinct(
                 if found == len(rows):
                     return -1
                 table[slot] = known = found
-                rows[found] = values[row]
+                for column in range(width):
+                    rows[found, column] = values[row, column]
                 counts[found] = 0
                 found += 1
                 break

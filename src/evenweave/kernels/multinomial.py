@@ -75,7 +75,9 @@ def kind_sums(values: NDArray[Any], counts: NDArray[np.int64], keys: NDArray[np.
         counts: `[D]`, how many rows each has, n in all; the first has most, none has 0.
         keys: of the resamples `[R]`.
     """
-    kinds, resamples, n = len(counts), len(keys), counts.sum()
+    kinds, resamples, n = len(counts), len(keys), 0
+    for kind in range(kinds):
+        n += counts[kind]
     # Ten standard deviations to either side reach _LEAST, and 30 more where the mean is small.
     middle = 10 * int(math.sqrt(counts[0])) + 40
     shares, guides = np.empty((kinds, 2 * middle)), np.empty((kinds, 2 * middle), dtype=np.int64)
@@ -106,8 +108,9 @@ def kind_sums(values: NDArray[Any], counts: NDArray[np.int64], keys: NDArray[np.
             if starts[0] <= place < starts[0] + sizes[0] and share < shares[0, place]:
                 break
         drawn[0, resample] = left
-    out[:] = 0
     for column in range(values.shape[1]):
+        for resample in range(resamples):
+            out[column, resample] = 0
         for kind in range(kinds):
             value = values[kind, column]
             if value == 0:

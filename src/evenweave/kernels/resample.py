@@ -142,8 +142,8 @@ def coin_sums(values: NDArray[Any], keys: NDArray[np.uint64], out: NDArray[Any])
 @kernel
 def column_bounds(values: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> None:
     """Write the least and the greatest value of each column of `values` `[n, K]`, n above 0."""
-    low[:] = values[0]
-    high[:] = values[0]
+    for column in range(values.shape[1]):  # a slice takes a second and more to compile
+        low[column] = high[column] = values[0, column]
     for row in range(1, values.shape[0]):
         for column in range(values.shape[1]):
             low[column] = min(low[column], values[row, column])

@@ -118,7 +118,8 @@ def _fill(
     """Set `table` `[4 size, LANES]` to the sums under each outcome of the four blocks from cell `first`."""
     for block in range(BLOCKS):
         base = size * block
-        table[base] = 0
+        for lane in range(LANES):
+            table[base, lane] = 0
         for outcome in range(1, size):
             cell = first + cells * block + np.int64(grown[outcome])
             _sum_of_two(table, base + outcome, base + np.int64(parents[outcome]), values, cell)
