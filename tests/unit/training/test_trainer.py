@@ -77,23 +77,28 @@ def test_the_evaluation_loss_does_not_depend_on_the_batch_size(tmp_path: Path) -
 
 
 def test_an_evaluation_of_flat_batches_goes_by_tokens_and_that_of_padded_ones_by_rows(tmp_path: Path) -> None:
-    batches: dict[bool, list[int]] = {}
-    found: dict[bool, float] = {}
-    for flat in (True, False):
+    data = rows(600, seed=1)
+    longest, tokens = (f(len(row["input_ids"]) for row in data) for f in (max, sum))
+
+    def batches(size: int, *, flat: bool) -> tuple[int, float]:
         seen: list[int] = []
 
         class Count(TrainerCallback):
-            def on_prediction_step(self, *_: Any, seen: list[int] = seen, **__: Any) -> None:
+            def on_prediction_step(self, *_: Any, **__: Any) -> None:
                 seen.append(1)
 
-        trainer = make(tmp_path, padding_free=flat, per_device_eval_batch_size=2, callbacks=[Count()])
-        found[flat] = trainer.evaluate()["eval_loss"]
-        batches[flat] = seen
-    longest = max(len(row["input_ids"]) for row in rows(12, seed=1))
-    tokens = sum(len(row["input_ids"]) for row in rows(12, seed=1))
-    assert len(batches[False]) == 6
-    assert tokens / (2 * longest) <= len(batches[True]) < 6
-    assert found[True] == pytest.approx(found[False], abs=1e-6)
+        trainer = make(tmp_path, padding_free=flat, per_device_eval_batch_size=size, callbacks=[Count()])
+        loss = trainer.evaluate(data)["eval_loss"]
+        return len(seen), loss
+
+    found = {(size, flat): batches(size, flat=flat) for size in (2, 150) for flat in (True, False)}
+    assert found[2, False][0] == 300
+    assert found[150, False][0] == 4
+    # A few rows are as many tokens as a CPU takes to be busy; more are what so many of the longest would be.
+    assert tokens / 2048 <= found[2, True][0] < 1.3 * tokens / 2048 + 1
+    assert 2048 < 150 * longest < 4096
+    assert tokens / (150 * longest) <= found[150, True][0] < 4
+    assert [loss for _, loss in found.values()] == pytest.approx([found[2, True][1]] * 4, abs=1e-6)
 
 
 def test_compute_metrics_in_its_known_form_sees_rows_in_order(tmp_path: Path) -> None:
