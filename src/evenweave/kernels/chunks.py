@@ -77,10 +77,12 @@ def _busy(
     return np.int64(found)
 
 
-def scratch(types: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+def scratch(types: NDArray[np.int64]) -> tuple[Any, Any, Any, Any]:
     """Return the memory `count_chunks` works in; made here because that compiles no code."""
     busy, starts = np.empty(_BLOCK + 1, dtype=np.uint64), np.empty(_BLOCK, dtype=np.bool_)
-    return busy, starts, np.empty(len(types), dtype=np.uint64)  # the last: where each tag's type is counted
+    # Where each tag's type is counted, and the counts of the row at hand.
+    columns = np.empty(len(types), dtype=np.uint64)
+    return busy, starts, columns, np.zeros(FIRST_TYPE + PER_TYPE * len(types), dtype=np.int64)
 
 
 @kernel
@@ -110,13 +112,11 @@ def count_chunks(
         -1, or the place of the first id that is not a tag.
     """
     around, width = np.uint64(len(types) - 1), np.uint64(len(types))
-    busy, starts, columns = memory
+    busy, starts, columns, counts = memory
     for tag in range(len(types)):
         columns[tag] = FIRST_TYPE + PER_TYPE * types[tag]
-    each, across = out.shape[0] > 1, np.uint64(out.shape[1])
+    each = out.shape[0] > 1
     total, row, next_start = len(gold), 0, 0
-    # Where a row's counts begin: `out[row]` would be a new array at every tag.
-    counts, base = out.reshape(-1), np.uint64(0)
     # Whether a chunk is open on either side, and whether both began together and are of one type.
     open_g: Any
     open_p: Any
@@ -145,31 +145,20 @@ def count_chunks(
             begins = starts[at - np.uint64(first)]
             if begins and (open_g | open_p):
                 # A row ended within a chunk: a step out of it, before the next row begins.
-                _step(
-                    actions,
-                    width,
-                    columns,
-                    last_g,
-                    last_p,
-                    around,
-                    around,
-                    open_g,
-                    open_p,
-                    alike,
-                    counts,
-                    base,
-                )
+                _step(actions, width, columns, last_g, last_p, around, around, open_g, open_p, alike, counts)
             # What was open needs no reset: from `around`, nothing is kept.
             last_g, last_p = around if begins else last_g, around if begins else last_p
             if at == np.uint64(total):
                 break
-            if each:
+            if each and offsets[row + 1] <= np.int64(at):
+                for column in range(out.shape[1]):
+                    out[row, column] = counts[column]
+                    counts[column] = 0
                 while offsets[row + 1] <= np.int64(at):
                     row += 1
-                    base += across
             if gold[at] == ignored:
-                counts[base + np.uint64(TOKENS)] -= 1
-                counts[base + np.uint64(RIGHT)] -= 1
+                counts[TOKENS] -= 1
+                counts[RIGHT] -= 1
                 continue
             g, p = np.uint64(gold[at]), np.uint64(predicted[at])
             if g >= around or p >= around:
@@ -177,15 +166,17 @@ def count_chunks(
             if g == p and last_g == last_p and alike == open_g and alike == open_p:
                 # Both sides are and stay the same, as nearly always: one look-up serves both.
                 do = np.int64(actions[last_g * width + g])
-                counts[base + columns[last_g]] += do & alike
+                counts[columns[last_g]] += do & alike
                 alike = ((do >> 1) & 1) | (alike & (do >> 3))
                 open_g, open_p, last_g, last_p = alike, alike, g, g
                 continue
-            counts[base + np.uint64(RIGHT)] -= np.int64(g != p)
+            counts[RIGHT] -= np.int64(g != p)
             open_g, open_p, alike = _step(
-                actions, width, columns, last_g, last_p, g, p, open_g, open_p, alike, counts, base
+                actions, width, columns, last_g, last_p, g, p, open_g, open_p, alike, counts
             )
             last_g, last_p = g, p
+    for column in range(out.shape[1]):
+        out[row, column] = counts[column]
     for row in range(out.shape[0]):
         for first in range(FIRST_TYPE, out.shape[1], PER_TYPE):
             out[row, first + GOLD] += out[row, first + BOTH]
@@ -213,7 +204,6 @@ def _step(
     open_p: Any,
     alike: Any,
     counts: Any,
-    base: Any,
 ) -> Any:
     """Go on from one tag of either side to the next; without a branch, as none could be foreseen.
 
@@ -222,9 +212,9 @@ def _step(
     do_g, do_p = np.int64(actions[last_g * width + g]), np.int64(actions[last_p * width + p])
     ends_g, ends_p = do_g & open_g, do_p & open_p
     both = ends_g & ends_p & alike
-    counts[base + columns[last_g]] += both
-    counts[base + columns[last_g] + np.uint64(GOLD)] += ends_g - both
-    counts[base + columns[last_p] + np.uint64(PREDICTED)] += ends_p - both
+    counts[columns[last_g]] += both
+    counts[columns[last_g] + np.uint64(GOLD)] += ends_g - both
+    counts[columns[last_p] + np.uint64(PREDICTED)] += ends_p - both
     start_g = (do_g >> 1) & ~((do_g >> 2) & open_g) & 1
     start_p = (do_p >> 1) & ~((do_p >> 2) & open_p) & 1
     open_g = start_g | (open_g & (do_g >> 3))
