@@ -106,11 +106,13 @@ def count_chunks(
         types: the type of each tag `[L + 1]`.
         outside: the id of tag O, -1 if there is none; long stretches of it cost half a nanosecond a tag.
         memory: of `scratch`.
-        out: zeros `[B or 1, 2 + 3 T]`; one row is the sum of all.
+        out: zeros `[B or 1, 2 + 3 T]`; one row is the sum of all, none is left as it is.
 
     Returns:
         -1, or the place of the first id that is not a tag.
     """
+    if out.shape[0] == 0:
+        return -1
     around, width = np.uint64(len(types) - 1), np.uint64(len(types))
     busy, starts, columns, counts = memory
     for tag in range(len(types)):

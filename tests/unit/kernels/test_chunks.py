@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evenweave.kernels.chunks import count_chunks, scratch
 from evenweave.metrics import entities_input as inputs
 from evenweave.metrics.entities_spans import spans_of_tags
 from evenweave.metrics.entities_tags import tag_table
@@ -102,3 +103,24 @@ def test_thousands_of_long_tags_make_the_table_grow():
     rows = [[f"B-{'type' * 5}{i:05d}" for i in range(3000)]]
     data = inputs.tag_rows(rows, rows, label_names=None)
     assert [data.tags[i] for i in data.gold] == rows[0]
+
+
+def test_no_rows_leave_the_memory_behind_alone():
+    table = tag_table(TAGS, scheme=None, suffix=False)
+    ids, offsets = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    for array in (ids, offsets):
+        array.flags.writeable = False
+    held = np.full(len(table.columns), 7)
+    wrong = count_chunks(
+        ids,
+        ids,
+        offsets,
+        table.actions.reshape(-1),
+        table.types,
+        table.outside,
+        -100,
+        scratch(table.types),
+        held[:0].reshape(0, len(table.columns)),
+    )
+    assert wrong == -1
+    assert (held == 7).all()
