@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Never
 
 from numba import njit
@@ -41,9 +42,15 @@ class _Inner(_Kernel):
         raise TypeError(f"{self.py_func.__name__}: compiled for other kernels alone; call its .py_func")
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function."""
-    compiled = _jit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
+def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile a function.
+
+    Args:
+        options: more of Numba's, such as `fastmath`; then what is returned takes the function.
+    """
+    if function is None:
+        return partial(kernel, **options)
+    compiled = _jit(cache=True, nogil=True, no_cfunc_wrapper=True, **options)(function)
     compiled.__class__ = _Kernel
     return compiled
 
@@ -55,8 +62,11 @@ def locking(function: Callable[..., Any]) -> Any:
     return compiled
 
 
-def inner(function: Callable[..., Any]) -> Any:
-    """Compile a function that kernels alone call."""
-    compiled = _jit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+def inner(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile a function that kernels alone call; with `options` as `kernel` takes them."""
+    if function is None:
+        return partial(inner, **options)
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    compiled = _jit(cache=True, nogil=True, **wrappers, **options)(function)
     compiled.__class__ = _Inner
     return compiled

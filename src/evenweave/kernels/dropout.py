@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.half import narrow, widen
 from evenweave.kernels.threads import Team, in_parts
 from evenweave.rng import mix
@@ -24,7 +25,7 @@ _BLOCK = 1024
 _PART = 16 * _BLOCK
 
 
-@njit(cache=True, nogil=True)
+@inner
 def draw(key: np.uint64, start: int, draws: NDArray[np.uint64]) -> None:
     """Fill `draws` with the random words of the elements from `start` on, a multiple of 4: one for four."""
     first = np.uint64(start // 4)
@@ -32,7 +33,7 @@ def draw(key: np.uint64, start: int, draws: NDArray[np.uint64]) -> None:
         draws[j] = _mix(key, first + np.uint64(j))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def drop_range(
     key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32], out: NDArray[np.float32],
     first: int, last: int,
@@ -55,7 +56,7 @@ def drop_range(
         start = stop
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _single_part(
     part: int, parts: int, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32],
     out: NDArray[np.float32],
@@ -63,7 +64,7 @@ def _single_part(
     drop_range(key, threshold, scale, x, out, part * _PART, min((part + 1) * _PART, len(x)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def drop_single(
     team: Team, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
@@ -74,7 +75,7 @@ def drop_single(
     in_parts(team, (len(x) + _PART - 1) // _PART, _single_part, (key, threshold, scale, x, out))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _half_part(
     part: int, parts: int, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.uint16],
     out: NDArray[np.uint16],
@@ -91,7 +92,7 @@ def _half_part(
         narrow(values[: len(source)], out[start : start + _BLOCK])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def drop_half(
     team: Team, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.uint16], out: NDArray[np.uint16]
 ) -> None:

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.half import narrow, single
 from evenweave.kernels.memory import numbers
 from evenweave.kernels.threads import Team, in_parts
@@ -27,7 +27,7 @@ _BLOCK = 2048
 _PART = 16 * _BLOCK
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@inner(error_model="numpy", fastmath={"contract"})
 def _step_part(
     part: int, parts: int, addresses: NDArray[np.int64], bounds: NDArray[np.int64],
     sizes: NDArray[np.int64], terms: NDArray[np.float32],
@@ -58,7 +58,7 @@ def _step_part(
             narrow(p, halves[start:stop])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def step_halves(
     team: Team, addresses: NDArray[np.int64], sizes: NDArray[np.int64], given: NDArray[np.float64],
     scale: float,
@@ -85,7 +85,7 @@ def step_halves(
     in_parts(team, bounds[-1], _step_part, (addresses, bounds, sizes, terms))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@inner(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _squared_part(
     part: int, parts: int, addresses: NDArray[np.int64], bounds: NDArray[np.int64],
     sizes: NDArray[np.int64], out: NDArray[np.float64],
@@ -103,7 +103,7 @@ def _squared_part(
     out[part] = total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def squared_halves(team: Team, addresses: NDArray[np.int64], sizes: NDArray[np.int64]) -> Any:
     """Return the sum of the squares of W tensors of bfloat16, added up in float64 every 2,048.
 
@@ -116,7 +116,7 @@ def squared_halves(team: Team, addresses: NDArray[np.int64], sizes: NDArray[np.i
     return sums.sum()
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _bounds(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of the first part of each tensor, and how many parts there are."""
     bounds = np.zeros(len(sizes) + 1, np.int64)

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.dropout import draw
 from evenweave.kernels.half import narrow, widen
 from evenweave.kernels.threads import Team, in_parts
@@ -23,7 +23,7 @@ _FAST = {"reassoc", "contract", "nsz"}
 _ROWS = 16
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@inner(error_model="numpy", fastmath=_FAST)
 def _forward_part(
     part: int, parts: int, x: NDArray[Any], residual: NDArray[np.float32], key: np.uint64, threshold: Any,
     scale: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
@@ -57,7 +57,7 @@ def _forward_part(
             narrow(target, short[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def drop_add_norm(
     team: Team, x: NDArray[Any], residual: NDArray[np.float32], key: np.uint64, threshold: Any,
     scale: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
@@ -79,7 +79,7 @@ def drop_add_norm(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@inner(error_model="numpy", fastmath=_FAST)
 def _backward_part(
     part: int, parts: int, grad: NDArray[np.float32], more: NDArray[Any],
     normal: NDArray[np.float32], spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64,
@@ -121,7 +121,7 @@ def _backward_part(
         narrow(dropped, of_x[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def drop_add_norm_backward(
     team: Team, grad: NDArray[np.float32], more: NDArray[Any], normal: NDArray[np.float32],
     spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64, threshold: Any, scale: Any,

@@ -20,9 +20,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.threads import Team, in_parts
 
 # Relative spread (squared) of the e_j from which on small elements are taken term by term.
@@ -34,7 +34,7 @@ _SMALL = 64.0
 _MANY, _PARTS, _BESIDE = 32, 8, 64
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def group_rows(
     ids: NDArray[np.int64], values: NDArray[np.float32], place: NDArray[np.int32],
     rows: NDArray[np.int64], sums: NDArray[np.float32],
@@ -63,7 +63,7 @@ def group_rows(
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def squared(values: NDArray[np.float32]) -> Any:
     """Return the sum of the squares of `values` `[U, D]`, added up in float64."""
     total: Any = 0.0
@@ -75,7 +75,7 @@ def squared(values: NDArray[np.float32]) -> Any:
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _catch_up_part(
     part: int, parts: int, rows: NDArray[np.int64], weights: NDArray[np.float32],
     first: NDArray[np.float32], second: NDArray[np.float32], last: NDArray[np.int64], since: int,
@@ -137,7 +137,7 @@ def _catch_up_part(
                 v[j] *= fades2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def catch_up(
     team: Team, rows: NDArray[np.int64], weights: NDArray[np.float32], first: NDArray[np.float32],
     second: NDArray[np.float32], last: NDArray[np.int64], since: int, heights: NDArray[np.float64],
@@ -161,7 +161,7 @@ def catch_up(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _by_terms(
     p: NDArray[np.float32], m: NDArray[np.float32], v: NDArray[np.float32], w: NDArray[np.float64],
     e: NDArray[np.float64], mean: float, kept: float,
@@ -178,7 +178,7 @@ def _by_terms(
         p[i] = np.float32(kept * p[i] - m[i] * total)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def step_rows(
     rows: NDArray[np.int64], gradients: NDArray[np.float32], weights: NDArray[np.float32],
     first: NDArray[np.float32], second: NDArray[np.float32], last: NDArray[np.int64], step: int,

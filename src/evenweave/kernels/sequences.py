@@ -10,16 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.half import narrow, widen
 from evenweave.kernels.threads import Team, in_parts
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _gather_part(
-    part: int, parts: int, x: NDArray[Any], firsts: Any, starts: NDArray[np.int64], out: NDArray[np.float32]
+    part: int,
+    parts: int,
+    x: NDArray[Any],
+    firsts: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    out: NDArray[np.float32],
 ) -> None:
     heads, width = out.shape[2], out.shape[4]
     which, i = part // out.shape[1], part % out.shape[1]
@@ -31,22 +36,26 @@ def _gather_part(
         out[which, i, h, size:] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def gather(
-    team: Team, x: NDArray[Any], firsts: Any, starts: NDArray[np.int64], out: NDArray[np.float32]
+    team: Team,
+    x: NDArray[Any],
+    firsts: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    out: NDArray[np.float32],
 ) -> None:
     """Write the tokens of sequences of `x` to `out` `[P, C, H, L, D]`, zero beyond their ends.
 
     Args:
         x: `[N, S]`; what goes to `out[p]` lies in the columns from `firsts[p]` on, a token's heads side by
             side.
-        firsts: a tuple of P numbers.
+        firsts: `[P]`.
         starts: sequence i is the tokens from `starts[i]` to `starts[i + 1]`.
     """
     in_parts(team, out.shape[0] * out.shape[1], _gather_part, (x, firsts, starts, out))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _scatter_part(
     part: int, parts: int, cells: NDArray[np.float32], starts: NDArray[np.int64], out: NDArray[Any],
     first: int,
@@ -58,7 +67,7 @@ def _scatter_part(
             narrow(cells[part, h, t], out[starts[part] + t, begin : begin + width])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def scatter(
     team: Team, cells: NDArray[np.float32], starts: NDArray[np.int64], out: NDArray[Any], first: int
 ) -> None:

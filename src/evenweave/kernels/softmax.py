@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.dropout import drop_range
 from evenweave.kernels.threads import Team, in_parts
 
@@ -32,7 +32,7 @@ _C5, _C6 = np.float32(0.0013333558146428443), np.float32(0.0001540353039338161)
 _C7 = np.float32(0.00001525273380405984)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+@inner(error_model="numpy", fastmath={"contract", "nsz"})
 def _powers(t: NDArray[np.float32], whole: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Write 2 to the power of `t`, none above 0, to `out`; `whole` is room for as many numbers."""
     bits, up = out.view(np.uint32), whole.view(np.uint32)
@@ -47,7 +47,7 @@ def _powers(t: NDArray[np.float32], whole: NDArray[np.float32], out: NDArray[np.
         bits[j] += up[j] << np.uint32(23)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@inner(error_model="numpy", fastmath=_FAST)
 def _forward_part(
     part: int, parts: int, scores: NDArray[np.float32], starts: NDArray[np.int64], scale: Any,
     key: np.uint64, threshold: Any, kept: Any, probabilities: NDArray[np.float32], used: NDArray[np.float32],
@@ -82,7 +82,7 @@ def _forward_part(
         drop_range(key, threshold, kept, flat, out, part * block, (part + 1) * block)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def softmax(
     team: Team, scores: NDArray[np.float32], starts: NDArray[np.int64], scale: Any, key: np.uint64,
     threshold: Any, kept: Any, probabilities: NDArray[np.float32], used: NDArray[np.float32],
@@ -103,7 +103,7 @@ def softmax(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@inner(error_model="numpy", fastmath=_FAST)
 def _backward_part(
     part: int, parts: int, of_used: NDArray[np.float32], probabilities: NDArray[np.float32],
     key: np.uint64, threshold: Any, kept: Any, scale: Any,
@@ -121,7 +121,7 @@ def _backward_part(
             g[j] = p[j] * (g[j] - total) * scale
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def softmax_backward(
     team: Team, of_used: NDArray[np.float32], probabilities: NDArray[np.float32], key: np.uint64,
     threshold: Any, kept: Any, scale: Any,

@@ -217,7 +217,7 @@ def _gather(parts: tuple[Part, ...], bucket: Bucket, heads: int, size: int) -> l
     """Return the bucket's tokens of each part as float32 `[C * H, L, D]`, zero where there is none."""
     if any(part.rows is not parts[0].rows for part in parts):
         return [made for part in parts for made in _gather((part,), bucket, heads, size)]
-    rows, firsts = parts[0].rows, tuple(part.first for part in parts)
+    rows, firsts = parts[0].rows, np.array([part.first for part in parts])
     made = torch.empty(len(parts), bucket.count, heads, bucket.longest, size)
     sequences.gather(team(), plain(rows), firsts, bucket.bounds, made.numpy())
     return list(made.view(len(parts), -1, bucket.longest, size))
