@@ -1,9 +1,10 @@
 """Training and evaluating MiniLM on the CPU, beside transformers' Trainer at its default and at its best.
 
-Same encoder, same rows; the runs take turns, the best of the repeats counts. F1s: results/tagging.md. With
-the warm-up the default is 50 steps, what group_by_length sorts together: fewer would be its longest rows.
+Same encoder, same rows; the runs take turns, the best of the repeats counts. With the warm-up the default is
+50 steps, what group_by_length sorts together: fewer would be its longest rows. With --epochs the runs are
+whole ones, once each, and end with the F1 of the validation split; over seeds: tagging.py.
 
-    python benchmarks/training.py [DATA] [--batch 8 32] [--steps 47] [--repeats 2]
+    python benchmarks/training.py [DATA] [--batch 8 32] [--steps 47] [--repeats 2] [--epochs 1]
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import argparse
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,50 +29,110 @@ from evenweave import (
     tokenize_and_align,
 )
 from evenweave.data.encoder import default_encoder
+from evenweave.training import forward
 from evenweave.training.recipe import names_of
 
 WARM_UP = 3
 EVALUATED = 1500
 
 
+@dataclass
+class Done:
+    """What a run took, without its warm-up: seconds, and real tokens and computed positions of each batch."""
+
+    seconds: float = 0.0
+    batches: list[tuple[int, int]] = field(default_factory=list)
+    f1: float | None = None
+
+    def line(self, rows: int) -> str:
+        """Seconds, rows and real tokens a second, and the share of positions that were padding."""
+        real, computed = (sum(each) for each in zip(*self.batches, strict=True))
+        padding = 1 - real / computed
+        return f"{self.seconds:.1f} | {rows / self.seconds:.1f} | {real / self.seconds:,.0f} | {padding:.0%}"
+
+
 class Clock(TrainerCallback):
     """Seconds from the end of the warm-up to the last step."""
 
     began = seconds = 0.0
+    steps = 0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == WARM_UP:
             self.began = time.perf_counter()
-        self.seconds = time.perf_counter() - self.began
+        self.seconds, self.steps = time.perf_counter() - self.began, state.global_step
 
 
-def ours(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> float:
-    clock = Clock()
+@contextmanager
+def counted(batches: list[tuple[int, int]]) -> Iterator[None]:
+    """Note the tokens of each batch that our Trainer trains on."""
+    count, flatten = forward.Forward.count, forward.flatten
+
+    def counting(self: Any, batch: dict[str, Any]) -> Any:
+        mask = batch["attention_mask"]
+        batches.append((int(mask.sum()), mask.numel()))
+        return count(self, batch)
+
+    def flattening(*args: Any, **options: Any) -> Any:
+        made = flatten(*args, **options)
+        if made is not None:
+            batches[-1] = batches[-1][0], made[1].width
+        return made
+
+    forward.Forward.count, forward.flatten = counting, flattening
+    try:
+        yield
+    finally:
+        forward.Forward.count, forward.flatten = count, flatten
+
+
+def ours(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> tuple[Done, Any]:
+    clock, done = Clock(), Done()
     model, tokenizer = tagger_to_train(path, label_names=names)
     args = TrainingArguments(**given)
-    Trainer(
-        model=model, args=args, train_dataset=encoded, processing_class=tokenizer, callbacks=[clock]
-    ).train()
-    return clock.seconds
+    with counted(done.batches):
+        Trainer(
+            model=model, args=args, train_dataset=encoded, processing_class=tokenizer, callbacks=[clock]
+        ).train()
+    done.seconds, done.batches = clock.seconds, done.batches[WARM_UP:]
+    return done, model
 
 
-def theirs(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> float:
+def theirs(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> tuple[Done, Any]:
     import transformers
 
     class TheirClock(Clock, transformers.TrainerCallback):
         pass
 
-    clock = TheirClock()
+    class Collator(transformers.DataCollatorForTokenClassification):
+        def __call__(self, features: Any, return_tensors: Any = None) -> Any:
+            batch = super().__call__(features, return_tensors)
+            done.batches.append((int(batch["attention_mask"].sum()), batch["attention_mask"].numel()))
+            return batch
+
+    clock, done = TheirClock(), Done()
     model, tokenizer = tagger_to_train(path, label_names=names)
     rows = [{name: c.tolist() for name, c in encoded[i].items()} for i in range(len(encoded))]
     transformers.Trainer(
         model=model,
         args=transformers.TrainingArguments(report_to="none", **given),
         train_dataset=rows,
-        data_collator=transformers.DataCollatorForTokenClassification(tokenizer),
+        data_collator=Collator(tokenizer),
         callbacks=[clock],
     ).train()
-    return clock.seconds
+    # It collates a batch ahead.
+    steps = clock.steps
+    done.seconds, done.batches = clock.seconds, done.batches[WARM_UP:steps]
+    return done, model
+
+
+def f1_of(model: Any, tokenizer: Any, encoded: Any) -> float:
+    """Return the entity F1 of a model on rows, in float32 on the CPU, whoever trained it."""
+    args = TrainingArguments(
+        tempfile.mkdtemp(), per_device_eval_batch_size=64, use_cpu=True, disable_tqdm=True
+    )
+    f1: float = Trainer(model=model, args=args, processing_class=tokenizer).evaluate(encoded)["eval_f1"]
+    return f1
 
 
 def evaluations(path: str, names: list[str], encoded: Any, batch: int) -> dict[str, Any]:
@@ -104,6 +168,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="*", default=[8, 32])
     parser.add_argument("--steps", type=int, default=47)
     parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--epochs", type=float, help="whole runs instead, with their F1; no evaluation speed")
     options = parser.parse_args()
     found = default_encoder()
     if found is None or not Path(options.data).is_dir():
@@ -123,30 +188,40 @@ def main() -> None:
         "evenweave, bf16": (ours, {"bf16": True}),
         "evenweave, group_by_length, bf16": (ours, best),
     }
-    print("| batch | trainer | rows/s | x default | x their best |\n|---|---|---|---|---|")
+    length = {"max_steps": options.steps + WARM_UP}
+    if options.epochs:
+        options.repeats, length = 1, {"num_train_epochs": options.epochs, "learning_rate": 1e-4}
+    print("| batch | trainer | seconds | rows/s | real tokens/s | padding | x default | x their best | F1 |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for batch in options.batch:
-        seconds: dict[str, float] = {}
+        fastest: dict[str, Done] = {}
         for _ in range(options.repeats):
             for name, (train, more) in ways.items():
                 with tempfile.TemporaryDirectory() as folder:
                     given = {
                         "output_dir": folder,
                         "per_device_train_batch_size": batch,
-                        "max_steps": options.steps + WARM_UP,
                         "save_strategy": "no",
                         "logging_strategy": "no",
                         "disable_tqdm": True,
                         "use_cpu": True,
+                        **length,
                         **more,
                     }
-                    took = train(found[0], names, encoded, given)
-                seconds[name] = min(took, seconds.get(name, took))
-        default, at_best = (seconds[name] for name in list(ways)[:2])
-        for name, took in seconds.items():
-            rate = batch * options.steps / took
-            print(
-                f"| {batch} | {name} | {rate:.1f} | {default / took:.2f} | {at_best / took:.2f} |", flush=True
-            )
+                    done, model = train(found[0], names, encoded, given)
+                    if options.epochs:
+                        held_out = tokenize_and_align(splits["validation"], tokenizer)
+                        done.f1 = f1_of(model, tokenizer, held_out)
+                if name not in fastest or done.seconds < fastest[name].seconds:
+                    fastest[name] = done
+        default, at_best = (fastest[name].seconds for name in list(ways)[:2])
+        for name, done in fastest.items():
+            ratios = f"{default / done.seconds:.2f} | {at_best / done.seconds:.2f}"
+            f1 = "" if done.f1 is None else f"{done.f1:.4f}"
+            rows = min(batch * len(done.batches), int((options.epochs or 1e9) * len(encoded)))
+            print(f"| {batch} | {name} | {done.line(rows)} | {ratios} | {f1} |", flush=True)
+    if options.epochs:
+        return
     print("| evaluation, batch | trainer | rows/s | x float32 | x bf16 |\n|---|---|---|---|---|")
     for batch in options.batch:
         best: dict[str, float] = {}
