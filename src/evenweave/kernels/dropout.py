@@ -2,7 +2,7 @@
 
 Nothing is kept for the backward pass: called with the same key it drops the same places of the gradient.
 
-Half precision comes as in `half.py`.
+Elements are float32, or bfloat16 as in `half.py`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ def draw(key: np.uint64, start: int, draws: NDArray[np.uint64]) -> None:
 
 @inner(error_model="numpy")
 def drop_range(
-    key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32], out: NDArray[np.float32],
-    first: int, last: int,
-) -> None:  # fmt: skip
-    """Do what `drop_single` does to the elements from `first` to `last`."""
+    key: np.uint64, threshold: Any, scale: Any, x: NDArray[Any], out: NDArray[Any], first: int, last: int
+) -> None:
+    """Do what `drop` does to the elements from `first` to `last`."""
     draws = np.empty(_BLOCK // 4, np.uint64)
     lanes = draws.view(np.uint16)
     # Where `x` is `out`, a loop that reads the one and writes the other is not made vectors.
@@ -48,53 +47,25 @@ def drop_range(
         within = start % 4  # a word is for four elements
         stop = min(start - within + _BLOCK, last)
         draw(key, start - within, draws[: (stop - start + within + 3) // 4])
-        source, target, own = x[start:stop], out[start:stop], lanes[within:]
-        for j in range(len(source)):
-            values[j] = source[j] * scale if own[j] >= threshold else np.float32(0)
-        for j in range(len(target)):
-            target[j] = values[j]
+        block, own = values[: stop - start], lanes[within:]
+        widen(x[start:stop], block)
+        for j in range(len(block)):
+            block[j] = block[j] * scale if own[j] >= threshold else np.float32(0)
+        narrow(block, out[start:stop])
         start = stop
 
 
 @inner(error_model="numpy")
-def _single_part(
-    part: int, parts: int, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32],
-    out: NDArray[np.float32],
-) -> None:  # fmt: skip
+def _drop_part(
+    part: int, parts: int, key: np.uint64, threshold: Any, scale: Any, x: NDArray[Any], out: NDArray[Any]
+) -> None:
     drop_range(key, threshold, scale, x, out, part * _PART, min((part + 1) * _PART, len(x)))
 
 
 @kernel(error_model="numpy")
-def drop_single(
-    team: Team, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.float32], out: NDArray[np.float32]
-) -> None:
-    """Write float32 `x` times `scale` to `out`, and 0 where the element's 16 bits are below `threshold`.
+def drop(team: Team, key: np.uint64, threshold: Any, scale: Any, x: NDArray[Any], out: NDArray[Any]) -> None:
+    """Write `x` times `scale` to `out`, and 0 where the element's 16 bits are below `threshold`.
 
     An element is dropped with probability threshold / 65536; both uint16 and float32 scalars.
     """
-    in_parts(team, (len(x) + _PART - 1) // _PART, _single_part, (key, threshold, scale, x, out))
-
-
-@inner(error_model="numpy")
-def _half_part(
-    part: int, parts: int, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.uint16],
-    out: NDArray[np.uint16],
-) -> None:  # fmt: skip
-    draws = np.empty(_BLOCK // 4, np.uint64)
-    lanes = draws.view(np.uint16)
-    values = np.empty(_BLOCK, np.float32)
-    for start in range(part * _PART, min((part + 1) * _PART, len(x)), _BLOCK):
-        draw(key, start, draws)
-        source = x[start : start + _BLOCK]
-        widen(source, values)
-        for j in range(len(source)):
-            values[j] = values[j] * scale if lanes[j] >= threshold else np.float32(0)
-        narrow(values[: len(source)], out[start : start + _BLOCK])
-
-
-@kernel(error_model="numpy")
-def drop_half(
-    team: Team, key: np.uint64, threshold: Any, scale: Any, x: NDArray[np.uint16], out: NDArray[np.uint16]
-) -> None:
-    """`drop_single` for bfloat16."""
-    in_parts(team, (len(x) + _PART - 1) // _PART, _half_part, (key, threshold, scale, x, out))
+    in_parts(team, (len(x) + _PART - 1) // _PART, _drop_part, (key, threshold, scale, x, out))

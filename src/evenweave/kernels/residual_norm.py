@@ -66,7 +66,7 @@ def drop_add_norm(
     """Write to `out` the layer norm of `residual` plus what dropout leaves of `x`, all `[N, D]`.
 
     Args:
-        key, threshold, scale: as `drop_single` takes them; nothing is dropped at threshold 0.
+        key, threshold, scale: as `drop` takes them; nothing is dropped at threshold 0.
         weight, bias: `[D]`.
         eps: float32, added to the variance.
         normal, spread: `[N, D]` and `[N]`, receive what `drop_add_norm_backward` needs: the normalised sum

@@ -93,7 +93,7 @@ def softmax(
 
     Args:
         starts: `[C + 1]`, sequence i has `starts[i + 1] - starts[i]` tokens.
-        key, threshold, kept: as `drop_single` takes them; nothing is dropped at threshold 0.
+        key, threshold, kept: as `drop` takes them; nothing is dropped at threshold 0.
         probabilities: receives the softmax; may be `scores`.
         used: receives what dropout leaves of it; not written where nothing is dropped. May be `scores`.
     """

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from evenweave.kernels.dropout import drop_half, drop_single
+from evenweave.kernels.dropout import drop
 from evenweave.training.native import plain, team
 
 
@@ -38,10 +38,7 @@ def dropped(x: Tensor, p: float, key: np.uint64, *, out: Tensor | None = None) -
     """
     out = torch.empty_like(x) if out is None else out
     threshold, scale = drop_terms(p)
-    if x.dtype == torch.float32:
-        drop_single(team(), key, threshold, scale, x.numpy().reshape(-1), out.numpy().reshape(-1))
-    else:
-        drop_half(team(), key, threshold, scale, plain(x).reshape(-1), plain(out).reshape(-1))
+    drop(team(), key, threshold, scale, plain(x).reshape(-1), plain(out).reshape(-1))
     return out
 
 

@@ -14,19 +14,19 @@ Shape legend: N tokens, D dimensions of the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.module import _has_any_global_hook
 
 from evenweave.kernels import residual_norm
+from evenweave.training.activations import ACTIVATIONS, Activation
 from evenweave.training.dropout import drop_terms, new_key
 from evenweave.training.flat_attention import How, Part, attend, attend_backward, current_layout
 from evenweave.training.half_weights import HalfWeights
@@ -34,31 +34,6 @@ from evenweave.training.layer_modules import FOUND, Modules, modules_of
 from evenweave.training.native import plain, team
 
 _HALVES = "_half_weights"
-_Two = Callable[[Tensor, Tensor], Tensor]
-
-
-def _gelu_backward(grad: Tensor, x: Tensor) -> Tensor:
-    made: Tensor = torch.ops.aten.gelu_backward(grad, x)
-    return made
-
-
-def _tanh_gelu_backward(grad: Tensor, x: Tensor) -> Tensor:
-    made: Tensor = torch.ops.aten.gelu_backward(grad, x, approximate="tanh")
-    return made
-
-
-def _relu_backward(grad: Tensor, x: Tensor) -> Tensor:
-    made: Tensor = torch.ops.aten.threshold_backward(grad, x, 0)
-    return made
-
-
-# By the names of transformers' classes and torch's.
-_ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], _Two]] = {
-    "GELUActivation": (F.gelu, _gelu_backward),
-    "NewGELUActivation": (lambda x: F.gelu(x, approximate="tanh"), _tanh_gelu_backward),
-    "GELUTanh": (lambda x: F.gelu(x, approximate="tanh"), _tanh_gelu_backward),
-    "ReLU": (F.relu, _relu_backward),
-}
 
 
 @dataclass(frozen=True)
@@ -78,7 +53,7 @@ class Settings:
     dtype: torch.dtype
     dropouts: tuple[float, float]
     eps: tuple[float, float]
-    activation: tuple[Callable[[Tensor], Tensor], _Two]
+    activation: Activation
     weights: tuple[Tensor, ...]
     differentiable: bool
 
@@ -193,7 +168,7 @@ def _settings(
         dtype=dtype,
         dropouts=(drops[0], drops[1]),
         eps=(modules.out_norm.eps, modules.down_norm.eps),
-        activation=_ACTIVATIONS[type(modules.activation).__name__],
+        activation=ACTIVATIONS[type(modules.activation).__name__],
         weights=weights,
         differentiable=torch.is_grad_enabled(),
     )
