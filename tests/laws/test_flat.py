@@ -172,28 +172,6 @@ def test_a_causal_model_sees_no_other_sequence_and_no_later_token() -> None:
         torch.testing.assert_close(torch.from_numpy(part), padded[row, : len(part)], atol=1e-5, rtol=1e-4)
 
 
-def test_no_layout_depends_on_how_sequences_are_bucketed() -> None:
-    from evenweave.training import flat_layout
-
-    model = _model("Bert", "TokenClassification").eval()
-    found = make_flat(model, wanted=True, half=False)
-    assert found is not None
-    batch = Pad()(rows(30, seed=5, longest=40))
-    del batch["labels"]
-    logits = []
-    for cost in (0, 200_000, 10**12):
-        flat_layout._BUCKET_COST, kept = cost, flat_layout._BUCKET_COST
-        made = flatten(batch, position_start=0, device=torch.device("cpu"))
-        flat_layout._BUCKET_COST = kept
-        assert made is not None
-        use_layout(made[1])
-        logits.append((len(made[1].buckets), model(**made[0]).logits))
-    use_layout(None)
-    assert logits[0][0] > logits[1][0] >= logits[2][0] == 1
-    for _, other in logits[1:]:
-        torch.testing.assert_close(other, logits[0][1], atol=1e-5, rtol=1e-4)
-
-
 def test_bfloat16_is_near_and_its_probabilities_stay_float32() -> None:
     model = _model("Bert", "TokenClassification").train()
     batch = _batch("TokenClassification", 0)

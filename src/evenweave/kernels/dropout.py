@@ -34,32 +34,21 @@ def draw(key: np.uint64, start: int, draws: NDArray[np.uint64]) -> None:
 
 
 @inner(error_model="numpy")
-def drop_range(
-    key: np.uint64, threshold: Any, scale: Any, x: NDArray[Any], out: NDArray[Any], first: int, last: int
+def _drop_part(
+    part: int, parts: int, key: np.uint64, threshold: Any, scale: Any, x: NDArray[Any], out: NDArray[Any]
 ) -> None:
-    """Do what `drop` does to the elements from `first` to `last`."""
     draws = np.empty(_BLOCK // 4, np.uint64)
     lanes = draws.view(np.uint16)
     # Where `x` is `out`, a loop that reads the one and writes the other is not made vectors.
     values = np.empty(_BLOCK, np.float32)
-    start = first
-    while start < last:
-        within = start % 4  # a word is for four elements
-        stop = min(start - within + _BLOCK, last)
-        draw(key, start - within, draws[: (stop - start + within + 3) // 4])
-        block, own = values[: stop - start], lanes[within:]
+    for start in range(part * _PART, min((part + 1) * _PART, len(x)), _BLOCK):
+        stop = min(start + _BLOCK, len(x))
+        draw(key, start, draws[: (stop - start + 3) // 4])
+        block = values[: stop - start]
         widen(x[start:stop], block)
         for j in range(len(block)):
-            block[j] = block[j] * scale if own[j] >= threshold else np.float32(0)
+            block[j] = block[j] * scale if lanes[j] >= threshold else np.float32(0)
         narrow(block, out[start:stop])
-        start = stop
-
-
-@inner(error_model="numpy")
-def _drop_part(
-    part: int, parts: int, key: np.uint64, threshold: Any, scale: Any, x: NDArray[Any], out: NDArray[Any]
-) -> None:
-    drop_range(key, threshold, scale, x, out, part * _PART, min((part + 1) * _PART, len(x)))
 
 
 @kernel(error_model="numpy")

@@ -7,6 +7,7 @@ by it in one pass at a fraction of a nanosecond each. The probability is rounded
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,26 +18,28 @@ from torch.autograd.function import once_differentiable
 from evenweave.kernels.dropout import drop
 from evenweave.training.native import plain, team
 
+_cell = torch.empty((), dtype=torch.int64)
+
 
 def new_key() -> np.uint64:
     """Draw a key, once from torch's generator."""
-    return np.uint64(torch.empty((), dtype=torch.int64).random_().item())
+    return np.uint64(_cell.random_().item())
 
 
+@cache
 def drop_terms(p: float) -> tuple[np.uint16, np.float32]:
     """Return the threshold and the scale with which kernels drop a share `p`, below 1 - 2**-17."""
     return np.uint16(round(p * 65536)), np.float32(1 / (1 - p))
 
 
-def dropped(x: Tensor, p: float, key: np.uint64, *, out: Tensor | None = None) -> Tensor:
+def dropped(x: Tensor, p: float, key: np.uint64) -> Tensor:
     """Return `x`, contiguous on the CPU, with a share `p` of its elements at 0 and the rest over 1 - p.
 
     Args:
         x: float32 or bfloat16.
         key: equal keys drop equal places.
-        out: where to write; `x` itself will do.
     """
-    out = torch.empty_like(x) if out is None else out
+    out = torch.empty_like(x)
     threshold, scale = drop_terms(p)
     drop(team(), key, threshold, scale, plain(x).reshape(-1), plain(out).reshape(-1))
     return out

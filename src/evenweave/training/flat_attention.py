@@ -12,16 +12,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from evenweave.errors import ArgumentError
-from evenweave.kernels import sequences, softmax
-from evenweave.training.dropout import drop_terms, dropped, new_key
-from evenweave.training.flat_layout import HIDDEN, Bucket, Layout
+from evenweave.kernels import attention as kernels
+from evenweave.training.dropout import drop_terms, new_key
+from evenweave.training.flat_layout import Layout
 from evenweave.training.native import plain, team
 
 NAME = "evenweave_flat"
+# As far as any sequence goes.
+_ANY = 2**31
 # What the next forward pass runs over. It stays set afterwards, for recomputation in the backward pass.
 _current: Layout | None = None
 
@@ -35,6 +38,18 @@ class How:
     scale: float
     causal: bool
     window: int | None
+
+    @property
+    def bounds(self) -> NDArray[np.int32]:
+        """Where the sequences begin and end, on the CPU."""
+        made: NDArray[np.int32] = self.layout.bounds.numpy()
+        return made
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How many tokens before and after itself a token sees."""
+        side = _ANY if self.window is None else self.window - 1
+        return side, 0 if self.causal else side
 
 
 def use_layout(layout: Layout | None) -> None:
@@ -129,13 +144,25 @@ class Part:
     first: int = 0
 
 
+@dataclass(frozen=True)
+class Attended:
+    """What a call of `attend` was given, and what its gradient needs besides."""
+
+    given: tuple[Part, Part, Part]
+    heads: int
+    size: int
+    key: np.uint64
+    probabilities: NDArray[np.float32]
+
+
 class _FlatAttention(torch.autograd.Function):
     """`attend` of tensors `[N, H, D]`."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
-        parts = [Part(x.detach().reshape(len(x), -1).contiguous()) for x in (q, k, v)]
-        out, ctx.saved = attend(*parts, heads=q.shape[1], size=q.shape[2], how=how)
+        parts = (Part(x.detach().reshape(len(x), -1).contiguous()) for x in (q, k, v))
+        keeps = any(ctx.needs_input_grad)
+        out, ctx.saved = attend(*parts, heads=q.shape[1], size=q.shape[2], how=how, keeps=keeps)
         ctx.how = how
         return out.view(q.shape)
 
@@ -143,110 +170,42 @@ class _FlatAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         flat = grad.reshape(len(grad), -1).contiguous()
-        made = [Part(torch.empty_like(flat)) for _ in range(3)]
+        made = [torch.empty_like(flat) for _ in range(3)]
         attend_backward(flat, ctx.saved, ctx.how, *made)
-        return *(part.rows.view(grad.shape) for part in made), None
+        return *(each.view(grad.shape) for each in made), None
 
 
-def attend(q: Part, k: Part, v: Part, *, heads: int, size: int, how: How) -> tuple[Tensor, list[Any]]:
-    """Return softmax attention bucket by bucket, `[N, H * D]`, and what `attend_backward` needs.
-
-    In float32, with dropout on the probabilities: scores, probabilities and the products with values are
-    small beside the model's matrix products, so float32 costs little and bfloat16 runs keep exact
-    probabilities.
+def attend(
+    q: Part, k: Part, v: Part, *, heads: int, size: int, how: How, keeps: bool
+) -> tuple[Tensor, Attended | None]:
+    """Return softmax attention `[N, H * D]`, and what `attend_backward` needs of it.
 
     Args:
         q, k, v: H * D columns each, float32 or bfloat16.
         heads, size: H and D.
+        keeps: whether there may be a backward pass; else there is nothing for it.
     """
     out = torch.empty(len(q.rows), heads * size, dtype=q.rows.dtype)
-    out[how.layout.tokens :] = 0
-    saved: list[Any] = []
-    with torch.autocast("cpu", enabled=False):  # it would round the products to bfloat16
-        for place, bucket in enumerate(how.layout.buckets):
-            parts = _gather((q, k, v), bucket, heads, size)
-            key = new_key() if how.dropout else None
-            used, probabilities = _probabilities(parts[0], parts[1], place, heads, how, key)
-            _scatter(torch.bmm(used, parts[2]), bucket, Part(out), heads)
-            saved.append((*parts, probabilities, key))
-    return out, saved
-
-
-def _probabilities(
-    q: Tensor, k: Tensor, place: int, heads: int, how: How, key: np.uint64 | None
-) -> tuple[Tensor, Tensor]:
-    """Return what dropout leaves of the softmax of a bucket's scores, and that softmax, `[C * H, L, L]`."""
-    bucket = how.layout.buckets[place]
-    if how.causal or how.window is not None:
-        mask = _mask_of(place, heads, how)
-        scores = torch.baddbmm(mask, q, k.transpose(1, 2), alpha=how.scale)
-        made = torch.softmax(scores, dim=-1)
-        # The scores are done with; their memory takes what is left of the probabilities.
-        return made if key is None else dropped(made, how.dropout, key, out=scores), made
-    scores = torch.bmm(q, k.transpose(1, 2))
-    made = scores if key is None else torch.empty_like(scores)
-    shape = bucket.count, heads, bucket.longest, bucket.longest
-    threshold, kept = drop_terms(how.dropout)
-    softmax.softmax(
-        team(), scores.numpy().reshape(shape), bucket.bounds, np.float32(how.scale),
-        np.uint64(0) if key is None else key, threshold, kept, made.numpy().reshape(shape),
-        scores.numpy().reshape(shape),
+    key = new_key() if how.dropout else np.uint64(0)
+    probabilities = kernels.attend(
+        team(), *(plain(part.rows) for part in (q, k, v)), _firsts(q, k, v), heads, size, how.bounds,
+        np.float32(how.scale), how.reach, key, *drop_terms(how.dropout), keeps, plain(out),
     )  # fmt: skip
-    return scores, made
+    return out, Attended((q, k, v), heads, size, key, probabilities) if keeps else None
 
 
-def attend_backward(grad: Tensor, saved: list[Any], how: How, q: Part, k: Part, v: Part) -> None:
-    """Write the gradients of `attend`'s queries, keys and values, from that of its result, to q, k and v."""
-    for part in (q, k, v):
-        part.rows[how.layout.tokens :] = 0
-    for bucket, (of_q, of_k, of_v, probabilities, key) in zip(how.layout.buckets, saved, strict=True):
-        heads, size = len(of_q) // bucket.count, of_q.shape[2]
-        (g,) = _gather((Part(grad),), bucket, heads, size)
-        used = probabilities if key is None else dropped(probabilities, how.dropout, key)
-        _scatter(torch.bmm(used.transpose(1, 2), g), bucket, v, heads)
-        of_scores = torch.bmm(g, of_v.transpose(1, 2))
-        g_rows, p_rows = (x.numpy().reshape(-1, bucket.longest) for x in (of_scores, probabilities))
-        threshold, kept = drop_terms(0.0 if key is None else how.dropout)
-        drawn = np.uint64(0) if key is None else key
-        softmax.softmax_backward(team(), g_rows, p_rows, drawn, threshold, kept, np.float32(how.scale))
-        _scatter(torch.bmm(of_scores, of_k), bucket, q, heads)
-        _scatter(torch.bmm(of_scores.transpose(1, 2), of_q), bucket, k, heads)
+def attend_backward(grad: Tensor, saved: Attended, how: How, q: Tensor, k: Tensor, v: Tensor) -> None:
+    """Write the gradients of `attend`'s queries, keys and values, from that of its result.
+
+    Args:
+        q, k, v: receive them where those lay in the rows of their parts; all may be one tensor.
+    """
+    kernels.attend_backward(
+        team(), plain(grad), *(plain(part.rows) for part in saved.given), _firsts(*saved.given),
+        saved.heads, saved.size, how.bounds, np.float32(how.scale), saved.key, *drop_terms(how.dropout),
+        saved.probabilities, plain(q), plain(k), plain(v),
+    )  # fmt: skip
 
 
-def _gather(parts: tuple[Part, ...], bucket: Bucket, heads: int, size: int) -> list[Tensor]:
-    """Return the bucket's tokens of each part as float32 `[C * H, L, D]`, zero where there is none."""
-    if any(part.rows is not parts[0].rows for part in parts):
-        return [made for part in parts for made in _gather((part,), bucket, heads, size)]
-    rows, firsts = parts[0].rows, np.array([part.first for part in parts])
-    made = torch.empty(len(parts), bucket.count, heads, bucket.longest, size)
-    sequences.gather(team(), plain(rows), firsts, bucket.bounds, made.numpy())
-    return list(made.view(len(parts), -1, bucket.longest, size))
-
-
-def _scatter(cells: Tensor, bucket: Bucket, out: Part, heads: int) -> None:
-    """Write `[C * H, L, D]` back to the bucket's tokens of `out`."""
-    cells = cells.view(bucket.count, heads, bucket.longest, cells.shape[-1])
-    sequences.scatter(team(), cells.numpy(), bucket.bounds, plain(out.rows), out.first)
-
-
-def _mask_of(place: int, heads: int, how: How) -> Tensor:
-    """Return what is added to the scores of a bucket, `[C * H, L, L]`, where tokens do not see all others."""
-    key = place, heads, how.causal, how.window
-    if key in how.layout.masks:
-        return how.layout.masks[key]
-    bucket = how.layout.buckets[place]
-    at = torch.arange(bucket.longest)
-    apart = at[None, :] - at[:, None]
-    hidden = torch.zeros(apart.shape, dtype=torch.bool)
-    if how.causal:
-        hidden |= apart > 0
-    if how.window is not None:
-        hidden |= apart.abs() >= how.window
-    mask = torch.zeros(apart.shape).masked_fill_(hidden, HIDDEN)[None]
-    beyond = bucket.mask()
-    if beyond is not None:
-        mask = mask + beyond
-    wide = mask.expand(bucket.count, bucket.longest, bucket.longest)
-    made = wide[:, None].expand(-1, heads, -1, -1).reshape(bucket.count * heads, bucket.longest, -1)
-    how.layout.masks[key] = made
-    return made
+def _firsts(*parts: Part) -> NDArray[np.int64]:
+    return np.array([part.first for part in parts])

@@ -1,13 +1,11 @@
 """Flat batches: a padded batch as one row of real tokens, and where each sequence lies in it.
 
-Shape legend: B sequences, T padded width, N real tokens, H heads, D dimensions of a head, L longest sequence
-of a bucket.
+Shape legend: B sequences, T padded width, N real tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,14 +15,7 @@ from torch import Tensor
 
 from evenweave.training.loss import IGNORED
 
-# One more bucket costs about as much as this many multiplications of scores with values that are padding:
-# some forty small operations forward and backward, half a millisecond in all.
-_BUCKET_COST = 1_000_000
-
 _FIRST_RUNG = 64
-
-# Added to scores that must not count. Finite: a padding cell that sees nothing still has a softmax.
-HIDDEN = -1e30
 
 
 @dataclass(frozen=True)
@@ -39,33 +30,6 @@ class FlatModel:
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """Sequences that share one attention call.
-
-    Attributes:
-        bounds: int64 `[C + 1]`, where each begins in the flat row, and where the last one ends.
-        longest: the rectangle's width L.
-        even: whether all are of that length.
-    """
-
-    bounds: NDArray[np.int64]
-    longest: int
-    even: bool
-
-    @property
-    def count(self) -> int:
-        """Sequences in the bucket."""
-        return len(self.bounds) - 1
-
-    def mask(self) -> Tensor | None:
-        """Return float32 `[C, 1, L]`, HIDDEN where there is no token; None where there is one everywhere."""
-        if self.even:
-            return None
-        real = np.arange(self.longest) < np.diff(self.bounds)[:, None]
-        return torch.from_numpy(np.where(real, np.float32(0), np.float32(HIDDEN))[:, None, :])
-
-
-@dataclass(frozen=True)
 class Layout:
     """Where the sequences of a flat batch lie.
 
@@ -73,17 +37,13 @@ class Layout:
         lengths: int64 `[B]`, in the flat row's order: longest first.
         order: int64 `[B]`, the place each had in the padded batch.
         bounds: int32 tensor `[B + 1]` on the device.
-        buckets: for attention on the CPU; sequences of about one length.
         width: length of the flat row; tokens beyond the sequences are in none.
-        masks: what attention adds to the scores of each bucket, kept for the layers that follow.
     """
 
     lengths: NDArray[np.int64]
     order: NDArray[np.int64]
     bounds: Tensor
-    buckets: tuple[Bucket, ...]
     width: int
-    masks: dict[Any, Tensor] = field(default_factory=dict)
 
     @property
     def longest(self) -> int:
@@ -115,7 +75,6 @@ def flatten(
     *,
     position_start: int,
     device: torch.device,
-    buckets: bool = True,
     rungs: int = 0,
 ) -> tuple[dict[str, Any], Layout] | None:
     """Return the batch as one row of its real tokens, and its layout; None where it cannot be one.
@@ -126,7 +85,6 @@ def flatten(
     Args:
         batch: padded, on the CPU, with an `attention_mask` `[B, T]` of 0 and 1.
         position_start: position of each sequence's first token.
-        buckets: make those of the layout, which attention on the CPU needs.
         rungs: round N up to one of so many lengths an octave, with tokens that are in no sequence and whose
             labels are ignored; 0 for the real tokens alone.
     """
@@ -167,9 +125,8 @@ def flatten(
     positions = np.full(width, position_start)
     positions[:tokens] += np.arange(tokens) - np.repeat(bounds[:-1], lengths)
     flat["position_ids"] = torch.from_numpy(positions)[None].to(device, non_blocking=True)
-    made = tuple(make_buckets(lengths, bounds)) if buckets and device.type == "cpu" else ()
     starts = torch.from_numpy(bounds.astype(np.int32)).to(device, non_blocking=True)
-    return flat, Layout(lengths, order, starts, made, width)
+    return flat, Layout(lengths, order, starts, width)
 
 
 def rung_of(tokens: int, *, per_octave: int) -> int:
@@ -183,21 +140,3 @@ def rung_of(tokens: int, *, per_octave: int) -> int:
         top *= 2
     step = max(1, top // 2 // per_octave)
     return top if top == _FIRST_RUNG else -(-tokens // step) * step
-
-
-def make_buckets(lengths: NDArray[np.int64], bounds: NDArray[np.int64]) -> Iterator[Bucket]:
-    """Cut sequences, longest first, into buckets: a new one where padding would cost more than a call."""
-    first, wasted = 0, 0
-    sizes = lengths.tolist()
-    for place in range(1, len(sizes) + 1):
-        if place < len(sizes):
-            # Elements of the score matrices, over all heads and channels of a small encoder.
-            wasted += 400 * (sizes[first] ** 2 - sizes[place] ** 2)
-            if wasted < _BUCKET_COST:
-                continue
-        yield _bucket(lengths, bounds, first, place)
-        first, wasted = place, 0
-
-
-def _bucket(lengths: NDArray[np.int64], bounds: NDArray[np.int64], first: int, last: int) -> Bucket:
-    return Bucket(bounds[first : last + 1], int(lengths[first]), bool(lengths[first] == lengths[last - 1]))

@@ -191,6 +191,7 @@ class _Layer(torch.autograd.Function):
         context, attended = attend(
             *(Part(qkv, width * place) for place in range(3)),
             heads=settings.heads, size=width // settings.heads, how=settings.how,
+            keeps=settings.differentiable,
         )  # fmt: skip
         norms = [parameter.detach() for parameter in parameters[12:]]
         first, first_half, normal1, spread1, key1 = _norm(
@@ -232,8 +233,7 @@ class _Layer(torch.autograd.Function):
         )
         grads[6:8] = _linear_backward(of_out, context, wanted[8] or wanted[9])
         of_qkv = torch.empty(len(grad), 3 * grad.shape[1], dtype=settings.dtype)
-        parts = [Part(of_qkv, grad.shape[1] * place) for place in range(3)]
-        attend_backward(of_out @ w_out, attended, settings.how, *parts)
+        attend_backward(of_out @ w_out, attended, settings.how, of_qkv, of_qkv, of_qkv)
         weights, biases = _linear_backward(of_qkv, half, any(wanted[2:8]))
         if weights is not None and biases is not None:
             grads[0:6:2], grads[1:6:2] = weights.chunk(3), biases.chunk(3)

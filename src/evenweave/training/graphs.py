@@ -122,9 +122,7 @@ class Graphs:
         self._hold_gradients()  # also for the steps that are then made without a graph
         if self.refused:
             return None
-        made = flatten(
-            batch, position_start=self.forward.flat.position_start, device=torch.device("cpu"), buckets=False
-        )
+        made = flatten(batch, position_start=self.forward.flat.position_start, device=torch.device("cpu"))
         if made is None or "labels" not in made[0]:
             return None
         inputs, layout = made
@@ -243,7 +241,7 @@ class Graphs:
         inputs = {name: block[row][None] for row, name in enumerate(names)}
         labels = inputs.pop("labels")
         # No sequence is longer than the row; what is beyond a sequence's end costs an empty block.
-        layout = Layout(np.array([width]), np.arange(1), starts, (), width)
+        layout = Layout(np.array([width]), np.arange(1), starts, width)
 
         def work() -> Tensor:
             use_layout(layout)

@@ -34,10 +34,10 @@ def no_layout_left() -> Iterator[None]:
     flat_attention.use_layout(None)
 
 
-def model_of(kind: str, *, dropout: float = 0.3, activation: str = "gelu") -> Any:
+def model_of(kind: str, *, dropout: float = 0.3, activation: str = "gelu", seed: int = 0) -> Any:
     import transformers
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     own = {"dropout": dropout, "attention_dropout": dropout, "hidden_dim": 48, "activation": activation}
     config = getattr(transformers, f"{kind}Config")(
         vocab_size=60, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
@@ -125,18 +125,18 @@ def test_a_part_alone_may_be_trained(trained: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_bfloat16_it_is_as_near_the_truth_as_the_layer(kind: str) -> None:
-    plain = model_of(kind)
-    fused = copy.deepcopy(plain)
-    fuse_layers(fused)
-    data = batch((30, 17, 9, 3, 1), rungs=8)
-    truth, of_truth = passed(plain, data)
-    errors = []
-    for model in (fused, plain):
-        logits, grads = passed(model, data, half=True)
-        apart = sum(float(((grads[name] - grad) ** 2).sum()) for name, grad in of_truth.items())
-        errors.append((float((logits - truth).abs().mean()), apart**0.5))
-    assert errors[0][0] < 1.3 * errors[1][0]
-    assert errors[0][1] < 1.3 * errors[1][1]
+    errors = np.zeros((2, 2))
+    for seed in range(6):  # of one model the errors differ by a third either way
+        plain = model_of(kind, seed=seed)
+        fused = copy.deepcopy(plain)
+        fuse_layers(fused)
+        data = batch((30, 17, 9, 3, 1), rungs=8)
+        truth, of_truth = passed(plain, data)
+        for which, model in enumerate((fused, plain)):
+            logits, grads = passed(model, data, half=True)
+            apart = sum(float(((grads[name] - grad) ** 2).sum()) for name, grad in of_truth.items())
+            errors[which] += float((logits - truth).abs().mean()), apart**0.5
+    assert (errors[0] < 1.15 * errors[1]).all()
 
 
 def took(model: Any, data: tuple[dict[str, Any], Any], monkeypatch: pytest.MonkeyPatch) -> bool:

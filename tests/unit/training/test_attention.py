@@ -1,0 +1,176 @@
+"""Attention within sequences against torch's products and softmax, and its gradient against autograd's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from evenweave.kernels import attention
+from evenweave.kernels.products import COLUMNS
+from evenweave.kernels.threads import ALONE, Team
+from evenweave.training.dropout import drop_terms, dropped
+from evenweave.training.native import plain, team
+
+ANY = 2**31
+SCALE = np.float32(0.3)
+BEYOND = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """Some sequences, in rows of queries, keys and values side by side with `BEYOND` tokens in none."""
+
+    sizes: tuple[int, ...]
+    heads: int
+    size: int
+    reach: tuple[int, int] = (ANY, ANY)
+    p: float = 0.0
+    half: bool = False
+    spread: float = 1.0
+    key: int = 7
+
+    def rows(self) -> Tensor:
+        chance = torch.Generator().manual_seed(self.key)
+        width = 3 * self.heads * self.size
+        made = torch.randn(sum(self.sizes) + BEYOND, width, generator=chance) * self.spread
+        return made.to(torch.bfloat16) if self.half else made
+
+    @property
+    def bounds(self) -> Any:
+        return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int32)
+
+    @property
+    def firsts(self) -> Any:
+        return np.arange(3) * self.heads * self.size
+
+
+def _ours(case: Case, rows: Tensor, threads: Team, *, keeps: bool = True) -> tuple[Tensor, Any]:
+    out = torch.full((len(rows), case.heads * case.size), 9.0, dtype=rows.dtype)
+    taken = plain(rows)
+    probabilities = attention.attend(
+        threads, taken, taken, taken, case.firsts, case.heads, case.size, case.bounds, SCALE, case.reach,
+        np.uint64(case.key), *drop_terms(case.p), keeps, plain(out),
+    )  # fmt: skip
+    return out, probabilities
+
+
+def _gradients(case: Case, rows: Tensor, grad: Tensor, probabilities: Any, threads: Team) -> Tensor:
+    made, taken = torch.full_like(rows, 9.0), plain(rows)
+    into = plain(made)
+    attention.attend_backward(
+        threads, plain(grad), taken, taken, taken, case.firsts, case.heads, case.size, case.bounds, SCALE,
+        np.uint64(case.key), *drop_terms(case.p), probabilities, into, into, into,
+    )  # fmt: skip
+    return made
+
+
+def _theirs(case: Case, rows: Tensor) -> Tensor:
+    """What torch makes of it; dropout by the same key, whose places run over rows of a rounded length."""
+    q, k, v = rows.chunk(3, dim=1)
+    made, start, place = [], 0, 0
+    for n in case.sizes:
+        parts = [x[start : start + n].view(n, case.heads, case.size).transpose(0, 1) for x in (q, k, v)]
+        at = torch.arange(n)
+        apart = at[None] - at[:, None]
+        hidden = (apart > case.reach[1]) | (apart < -case.reach[0])
+        scores = (parts[0] @ parts[1].transpose(1, 2) * float(SCALE)).masked_fill(hidden, -torch.inf)
+        shares = torch.softmax(scores, dim=-1)
+        width = -(-n // COLUMNS) * COLUMNS
+        if case.p:
+            cells = case.heads * n * width
+            kept = dropped(torch.ones(place + cells), case.p, np.uint64(case.key))[place:]
+            shares = shares * kept.view(case.heads, n, width)[:, :, :n]
+            place += cells
+        made.append((shares @ parts[2]).transpose(0, 1).reshape(n, -1))
+        start += n
+    return torch.cat(made)
+
+
+cases = st.builds(
+    Case,
+    sizes=st.lists(st.one_of(st.integers(1, 20), st.integers(60, 140)), min_size=1, max_size=4).map(tuple),
+    heads=st.integers(1, 5),
+    size=st.integers(1, 40),
+    reach=st.sampled_from([(ANY, ANY), (ANY, 0), (3, 3), (5, 0)]),
+    p=st.sampled_from([0.0, 0.1, 0.6]),
+    key=st.integers(0, 2**32),
+)
+
+
+@given(case=cases)
+@example(case=Case((300,), 4, 32))  # more queries than are computed at a time
+@example(case=Case((64, 65), 3, 64, p=0.1))
+@example(case=Case((130,), 1, 8, reach=(7, 0), p=0.5))
+def test_it_is_torchs(case: Case) -> None:
+    rows = case.rows().requires_grad_(True)
+    expected = _theirs(case, rows)
+    out, probabilities = _ours(case, rows.detach(), team())
+    torch.testing.assert_close(out[:-BEYOND], expected, rtol=1e-5, atol=1e-5)
+    assert (out[-BEYOND:] == 0).all()
+    grad = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
+    expected.backward(grad[:-BEYOND])
+    made = _gradients(case, rows.detach(), grad, probabilities, team())
+    torch.testing.assert_close(made, rows.grad, rtol=1e-4, atol=3e-5)
+
+
+@given(case=cases)
+def test_bfloat16_is_read_as_it_is_and_rounded_once(case: Case) -> None:
+    case = replace(case, half=True)
+    rows = case.rows()
+    out, probabilities = _ours(case, rows, team())
+    wide = replace(case, half=False)
+    expected, same = _ours(wide, rows.float(), team())
+    assert np.array_equal(probabilities, same)
+    assert torch.equal(out, expected.to(torch.bfloat16))
+    grad = torch.randn(out.shape, generator=torch.Generator().manual_seed(1)).to(torch.bfloat16)
+    made = _gradients(case, rows, grad, probabilities, team())
+    unrounded = _gradients(wide, rows.float(), grad.float(), probabilities, team())
+    assert torch.equal(made, unrounded.to(torch.bfloat16))
+
+
+@given(case=cases)
+def test_threads_change_nothing(case: Case) -> None:
+    rows = case.rows()
+    out, probabilities = _ours(case, rows, team())
+    alone, same = _ours(case, rows, ALONE)
+    assert torch.equal(out, alone)
+    assert np.array_equal(probabilities, same)
+    without, none = _ours(case, rows, team(), keeps=False)
+    assert torch.equal(out, without)
+    assert not len(none)
+    grads = [_gradients(case, rows, out, probabilities, threads) for threads in (team(), ALONE)]
+    assert torch.equal(*grads)
+
+
+@pytest.mark.parametrize("spread", [1e-3, 1.0, 30.0])
+def test_probabilities_are_those_of_double_precision(spread: float) -> None:
+    case = Case((200,), 2, 16, spread=spread)
+    rows = case.rows()
+    _, made = _ours(case, rows, team())
+    q, k, _ = (x.view(-1, 2, 16).transpose(0, 1).double() for x in rows[:200].chunk(3, dim=1))
+    scores = q @ k.transpose(1, 2) * float(SCALE)
+    expected = torch.softmax(scores, dim=-1)
+    found = torch.from_numpy(made).view(2, 200, 200).double()
+    # A score has the rounding error of its terms, which the exponential makes relative.
+    terms = (q.abs() @ k.abs().transpose(1, 2) * float(SCALE)).max()
+    off = (found - expected).abs() / expected.clamp(min=1e-30)
+    assert off[expected > 1e-30].max() < 5e-7 * (2 + terms)
+    torch.testing.assert_close(found.sum(-1), torch.ones(2, 200, dtype=torch.double), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_stays_in_its_sequence(bad: float) -> None:
+    case = Case((5, 11, 4), 2, 8)
+    rows = case.rows()
+    rows[7, 3] = bad  # a query of the second sequence, of its first head
+    out, _ = _ours(case, rows, team())
+    assert not torch.isfinite(out[7, :8]).any()
+    out[7, :8] = 0
+    assert torch.isfinite(out).all()
