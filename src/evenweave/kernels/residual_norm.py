@@ -86,12 +86,12 @@ def _backward_part(
     threshold: Any, scale: Any, sums: NDArray[np.float32], of_residual: NDArray[np.float32],
     of_x: NDArray[Any],
 ) -> None:  # fmt: skip
-    """Do one part of `drop_add_norm_backward`; `sums[part]` `[2, D]` gets its share of weight and bias."""
+    """Do one part of `drop_add_norm_backward`; `sums[part]` `[3, D]` gets its share of `totals`."""
     width = grad.shape[1]
     draws = np.zeros(width // 4, np.uint64)
     lanes = draws.view(np.uint16)
     count = np.float32(width)
-    of_weight, of_bias = sums[part, 0], sums[part, 1]
+    of_weight, of_bias, of_column = sums[part, 0], sums[part, 1], sums[part, 2]
     other, dropped = np.empty(width, np.float32), np.empty(width, np.float32)
     for i in range(part * _ROWS, min((part + 1) * _ROWS, len(grad))):
         source, made, residual = grad[i], normal[i], of_residual[i]
@@ -118,6 +118,8 @@ def _backward_part(
             value = (residual[j] - mean - made[j] * along) * inverse
             residual[j] = value
             dropped[j] = value * scale if lanes[j] >= threshold else np.float32(0)
+        for j in range(width):
+            of_column[j] += dropped[j]
         narrow(dropped, of_x[i])
 
 
@@ -125,23 +127,25 @@ def _backward_part(
 def drop_add_norm_backward(
     team: Team, grad: NDArray[np.float32], more: NDArray[Any], normal: NDArray[np.float32],
     spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64, threshold: Any, scale: Any,
-    of_norm: NDArray[np.float32], of_residual: NDArray[np.float32], of_x: NDArray[Any],
+    totals: NDArray[np.float32], of_residual: NDArray[np.float32], of_x: NDArray[Any],
 ) -> None:  # fmt: skip
     """Write the gradients of `drop_add_norm`'s arguments, from that of its result: `grad + more`, `[N, D]`.
 
     Args:
         more: `[N, D]`, or no rows where there is only `grad`.
-        of_norm: `[2, D]`, zeros; receives those of weight and bias.
+        totals: `[3, D]`, receives those of weight and bias, and the sums of the columns of `of_x`, which a
+            linear layer's bias before it wants.
         of_residual, of_x: `[N, D]`; `of_residual` may be `grad`.
     """
     # Sums a part, added in order: the same on any number of threads.
-    sums = np.zeros(((len(grad) + _ROWS - 1) // _ROWS, 2, grad.shape[1]), np.float32)
+    sums = np.zeros(((len(grad) + _ROWS - 1) // _ROWS, 3, grad.shape[1]), np.float32)
     in_parts(
         team, len(sums), _backward_part,
         (grad, more, normal, spread, weight, key, threshold, scale, sums, of_residual, of_x),
     )  # fmt: skip
+    totals[:] = 0
     for part in range(len(sums)):
-        for which in range(2):
-            into, source = of_norm[which], sums[part, which]
+        for which in range(3):
+            into, source = totals[which], sums[part, which]
             for j in range(len(into)):
                 into[j] += source[j]

@@ -1,4 +1,4 @@
-"""AdamW at memory speed: torch's fused pass, with the clipping in it and tables updated row by row.
+"""AdamW at memory speed: one pass over all weights, with the clipping in it, and tables updated row by row.
 
 Weights that layers read in bfloat16 keep their gradients in it, which is how they were computed, and are
 rounded anew right after their step: see `half_weights.py`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evenweave.kernels import half_adam
+from evenweave.kernels import adam
 from evenweave.training.half_weights import HalfWeights
 from evenweave.training.native import team
 from evenweave.training.row_tables import Table, tables_in, terms_of
+
+_STATE = ("exp_avg", "exp_avg_sq", "step")
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where a weight and its state were when they were last looked at."""
+
+    weight: int
+    state: tuple[Tensor, ...]
+    addresses: tuple[int, int, int]
 
 
 class RowAdamW(torch.optim.AdamW):
@@ -60,6 +72,7 @@ class RowAdamW(torch.optim.AdamW):
                         modules[parameter], betas=group["betas"], eps=group["eps"],
                         weight_decay=group["weight_decay"],
                     )  # fmt: skip
+        self._places: dict[Tensor, _Places] = {}
         self._scale = 1.0
         # Whether `step` brings copies up to date; else they are made when they are next read.
         self.rounds = True
@@ -76,11 +89,7 @@ class RowAdamW(torch.optim.AdamW):
             for parameter in group["params"]
             if parameter.grad is not None and parameter not in self.tables
         ]
-        wide = [grad for grad in dense if grad.dtype != torch.bfloat16]
-        norms = torch.stack(torch._foreach_norm(wide)).double() if wide else torch.zeros(0)
-        total = float((norms * norms).sum()) + sum(table.squared() for table in self.tables.values())
-        halves = [_whole(grad) for grad in dense if grad.dtype == torch.bfloat16]
-        total += float(half_adam.squared_halves(team(), *_places(halves)))
+        total = _squared(dense) + sum(table.squared() for table in self.tables.values())
         norm = math.sqrt(total)
         self._scale = min(1.0, max_norm / (norm + 1e-6))
         if at_once and self._scale < 1:
@@ -96,65 +105,89 @@ class RowAdamW(torch.optim.AdamW):
         """Make one step with the gradients as the last `clip` scaled them."""
         for half in self.halves:
             half.forget()  # a fused pass leaves a weight's version as it was
-        held = {parameter: parameter.grad for parameter in (*self.tables, *self._halves)}
-        # The fused pass divides gradients by this as it reads them.
-        self.grad_scale = None if self._scale == 1.0 else torch.tensor(1 / self._scale)
-        halved: list[tuple[nn.Parameter, dict[str, Any], Tensor]] = []
-        for group in self.param_groups:
+        ours: list[tuple[nn.Parameter, int, Tensor]] = []
+        others = False
+        for number, group in enumerate(self.param_groups):
+            plain = not (group["amsgrad"] or group["maximize"])
             for parameter in group["params"]:
-                if parameter.grad is None:
+                gradient = parameter.grad
+                if gradient is None:
                     continue
                 if parameter in self.tables:
                     self.tables[parameter].step(float(group["lr"]), scale=self._scale)
-                    parameter.grad = None
-                elif parameter in self._halves and _is_as_made(parameter, self.state[parameter]):
-                    halved.append((parameter, group, _whole(parameter.grad)))
-                    parameter.grad = None
-                elif parameter in self._halves:
-                    held[parameter] = self._widen(parameter)
-        self._step_halves(halved)
+                elif plain and self._is_ours(parameter, gradient):
+                    ours.append((parameter, number, _whole(gradient)))
+                else:
+                    others = True
+        if ours:
+            self._step_ours(ours)
+        if others:
+            self._leave_to_torch([*self.tables, *(parameter for parameter, _, _ in ours)])
+        self._scale = 1.0
+
+    def _is_ours(self, weight: nn.Parameter, gradient: Tensor) -> bool:
+        """Whether kernels may read the gradient and write to where weight and moments lie."""
+        if gradient.layout is not torch.strided or not gradient.is_cpu or not weight.numel():
+            return False
+        state = self.state[weight]
+        if not state:
+            if not _is_plain(weight, weight):
+                return False
+            state["step"] = torch.zeros(())
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
+        held = tuple(state.get(name) for name in _STATE)
+        known = self._places.get(weight)
+        if known is not None and known.weight == weight.data_ptr() and _same(known.state, held):
+            return weight.dtype is torch.float32 and weight.is_contiguous()
+        if not all(_is_plain(x, weight) for x in (weight, *held[:2])) or not _is_plain(held[2], held[2]):
+            return False
+        addresses = held[0].data_ptr(), held[1].data_ptr(), held[2].data_ptr()
+        self._places[weight] = _Places(weight.data_ptr(), held, addresses)
+        return True
+
+    def _step_ours(self, ours: list[tuple[nn.Parameter, int, Tensor]]) -> None:
+        """Step weights, of groups, by their gradients, and round each while it is in the cache."""
+        addresses = []
+        for weight, _, gradient in ours:
+            first, second, step = self._places[weight].addresses
+            half = self._halves.get(weight) if self.rounds else None
+            copy = 0 if half is None else half[1].data_ptr()
+            addresses.append((weight.data_ptr(), first, second, gradient.data_ptr(), copy, step))
+        given = [
+            (group["lr"], group["weight_decay"], *group["betas"], group["eps"]) for group in self.param_groups
+        ]
+        adam.step_all(
+            team(), np.array(addresses), np.array([weight.numel() for weight, _, _ in ours]),
+            np.array([gradient.dtype == torch.bfloat16 for _, _, gradient in ours]),
+            np.array([number for _, number, _ in ours]), np.array(given, np.float64), self._scale,
+        )  # fmt: skip
+        if self.rounds:
+            for weight, _, _ in ours:
+                if weight in self._halves:
+                    self._halves[weight][0].mark(weight)
+
+    def _leave_to_torch(self, done: list[nn.Parameter] | list[Tensor]) -> None:
+        """Have torch step all weights but those that are done."""
+        for weight in [weight for weight in self._halves if not any(weight is other for other in done)]:
+            self._widen(weight)
+        held = [(parameter, parameter.grad) for parameter in done]
+        for parameter in done:
+            parameter.grad = None
+        # The fused pass divides gradients by this as it reads them.
+        self.grad_scale = None if self._scale == 1.0 else torch.tensor(1 / self._scale)
         try:
             super().step()
         finally:
             del self.grad_scale
-            self._scale = 1.0
-            for parameter, gradient in held.items():
+            for parameter, gradient in held:
                 parameter.grad = gradient
 
-    def _widen(self, weight: nn.Parameter) -> Tensor:
-        """Leave a weight that someone has given other memory to torch; return its gradient."""
-        assert weight.grad is not None
-        gradient = weight.grad.to(weight.dtype)
+    def _widen(self, weight: Tensor) -> None:
+        """Give up the copy of a weight that someone has given other memory."""
+        gradient = weight.grad
         weight.grad, weight.grad_dtype = None, weight.dtype
-        weight.grad = gradient
+        weight.grad = None if gradient is None else gradient.to(weight.dtype)
         del self._halves[weight]
-        return gradient
-
-    def _step_halves(self, halved: list[tuple[nn.Parameter, dict[str, Any], Tensor]]) -> None:
-        """Step weights, of groups, by bfloat16 gradients, and round each while it is in the cache."""
-        if not halved:
-            return
-        states = [self.state[weight] for weight, _, _ in halved]
-        for state, (weight, _, _) in zip(states, halved, strict=True):
-            if not state:
-                state["step"] = torch.zeros(())
-                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        torch._foreach_add_([state["step"] for state in states], 1.0)
-        steps = torch.stack([state["step"] for state in states]).tolist()
-        places, given = [], []
-        for step, state, (weight, group, grad) in zip(steps, states, halved, strict=True):
-            copy = self._halves[weight][1].data_ptr() if self.rounds else 0
-            places.append(
-                (weight.data_ptr(), state["exp_avg"].data_ptr(), state["exp_avg_sq"].data_ptr(),
-                 grad.data_ptr(), copy)
-            )  # fmt: skip
-            given.append((step, group["lr"], group["weight_decay"], *group["betas"], group["eps"]))
-        sizes = np.array([weight.numel() for weight, _, _ in halved])
-        terms = np.array(given, np.float64)
-        half_adam.step_halves(team(), np.array(places), sizes, terms, self._scale)
-        if self.rounds:
-            for weight, _, _ in halved:
-                self._halves[weight][0].mark(weight)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as AdamW's own: all rows up to date."""
@@ -187,13 +220,13 @@ class RowAdamW(torch.optim.AdamW):
                 self.state[parameter] = {"step": step, "exp_avg": table.first, "exp_avg_sq": table.second}
 
 
-def _is_as_made(weight: Tensor, state: dict[str, Any]) -> bool:
-    """Whether kernels may write to where weight and moments lie; else torch must step it."""
-    moments = [state[name] for name in ("exp_avg", "exp_avg_sq") if name in state]
-    return all(
-        x.dtype is torch.float32 and x.is_cpu and x.is_contiguous() and x.shape == weight.shape
-        for x in (weight, *moments)
-    )
+def _is_plain(x: Tensor, weight: Tensor) -> bool:
+    """Whether it is float32 in the CPU's memory, laid out as a weight of that shape is made."""
+    return x.dtype is torch.float32 and x.is_cpu and x.is_contiguous() and x.shape == weight.shape
+
+
+def _same(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
+    return all(one is other for one, other in zip(first, second, strict=True))
 
 
 def _whole(gradient: Tensor) -> Tensor:
@@ -201,9 +234,20 @@ def _whole(gradient: Tensor) -> Tensor:
     return gradient if gradient.is_contiguous() else gradient.contiguous()
 
 
-def _places(tensors: list[Tensor]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the addresses and the sizes of tensors."""
-    return (
-        np.array([tensor.data_ptr() for tensor in tensors], np.int64),
-        np.array([tensor.numel() for tensor in tensors], np.int64),
-    )
+def _squared(gradients: list[Tensor]) -> float:
+    """Return the sum of the squares of gradients."""
+    readable, others = [], []
+    for gradient in gradients:
+        known = gradient.dtype in (torch.float32, torch.bfloat16)
+        if known and gradient.is_cpu and gradient.layout is torch.strided:
+            readable.append(_whole(gradient))
+        else:
+            others.append(gradient)
+    total = 0.0
+    if others:
+        norms = torch.stack(torch._foreach_norm(others)).double()
+        total = float((norms * norms).sum())
+    places: NDArray[np.int64] = np.array([x.data_ptr() for x in readable], np.int64)
+    sizes: NDArray[np.int64] = np.array([x.numel() for x in readable], np.int64)
+    halves = np.array([x.dtype is torch.bfloat16 for x in readable], np.bool_)
+    return total + float(adam.squared(team(), places, sizes, halves))

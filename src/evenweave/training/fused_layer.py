@@ -222,21 +222,25 @@ class _Layer(torch.autograd.Function):
         grads: list[Tensor | None] = [None] * 16
 
         none = torch.empty(0, grad.shape[1], dtype=settings.dtype)
-        beside, of_down, *grads[14:] = _norm_backward(
+        beside, of_down, *grads[14:], grads[11] = _norm_backward(
             grad.contiguous(), none, normal2, spread2, gain2, key2, settings, 1
         )
-        grads[10:12] = _linear_backward(of_down, active, wanted[12] or wanted[13])
+        if wanted[12]:
+            grads[10] = of_down.t() @ active
         of_raised = settings.activation[1](of_down @ w_down, raised)
-        grads[8:10] = _linear_backward(of_raised, first_half, wanted[10] or wanted[11])
-        beside, of_out, *grads[12:14] = _norm_backward(
+        if wanted[10]:
+            grads[8] = of_raised.t() @ first_half
+        if wanted[11]:
+            grads[9] = of_raised.sum(0)
+        beside, of_out, *grads[12:14], grads[7] = _norm_backward(
             beside, of_raised @ w_up, normal1, spread1, gain1, key1, settings, 0
         )
-        grads[6:8] = _linear_backward(of_out, context, wanted[8] or wanted[9])
+        if wanted[8]:
+            grads[6] = of_out.t() @ context
         of_qkv = torch.empty(len(grad), 3 * grad.shape[1], dtype=settings.dtype)
         attend_backward(of_out @ w_out, attended, settings.how, of_qkv, of_qkv, of_qkv)
-        weights, biases = _linear_backward(of_qkv, half, any(wanted[2:8]))
-        if weights is not None and biases is not None:
-            grads[0:6:2], grads[1:6:2] = weights.chunk(3), biases.chunk(3)
+        if any(wanted[2:8]):
+            grads[0:6:2], grads[1:6:2] = (of_qkv.t() @ half).chunk(3), of_qkv.sum(0).chunk(3)
         of_x = beside.add_(of_qkv @ w_in) if wanted[0] else None
         return of_x, None, *grads
 
@@ -262,16 +266,17 @@ def _norm(
 def _norm_backward(
     grad: Tensor, more: Tensor, normal: Tensor, spread: Tensor, weight: Tensor, key: np.uint64,
     settings: Settings, which: int,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    """Return the gradients of the residual (float32), of `x` (as products take it), of weight and bias."""
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """Return the gradients of the residual (float32), of `x` (as products take it), of weight and bias, and
+    the sums of `x`'s columns."""
     _, threshold, scale = _drop(settings.dropouts[which], key)
-    of_norm = torch.zeros(2, len(weight))
+    totals = torch.empty(3, len(weight))
     of_residual, of_x = torch.empty_like(grad), torch.empty(grad.shape, dtype=settings.dtype)
     residual_norm.drop_add_norm_backward(
         team(), grad.numpy(), plain(more), normal.numpy(), spread.numpy(), weight.numpy(), key, threshold,
-        scale, of_norm.numpy(), of_residual.numpy(), plain(of_x),
+        scale, totals.numpy(), of_residual.numpy(), plain(of_x),
     )  # fmt: skip
-    return of_residual, of_x, of_norm[0], of_norm[1]
+    return of_residual, of_x, *totals
 
 
 def _drop(p: float, key: np.uint64 | None = None) -> tuple[np.uint64, np.uint16, np.float32]:
@@ -279,8 +284,3 @@ def _drop(p: float, key: np.uint64 | None = None) -> tuple[np.uint64, np.uint16,
     if p and key is None:
         key = new_key()
     return np.uint64(0) if key is None else key, *drop_terms(p)
-
-
-def _linear_backward(grad: Tensor, x: Tensor, wanted: bool) -> tuple[Tensor | None, Tensor | None]:
-    """Return the gradients of weight and bias."""
-    return (grad.t() @ x, grad.sum(0)) if wanted else (None, None)

@@ -396,7 +396,7 @@ def test_the_kernel_is_dropout_then_sum_then_norm(shape: tuple[int, int], p: flo
         out.numpy(), out.numpy()[:0],
     )  # fmt: skip
     torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
-    sums = torch.zeros(2, shape[1])
+    sums = torch.full((3, shape[1]), 9.0)
     of_x = torch.empty(shape)
     residual_norm.drop_add_norm_backward(
         team(), grad.numpy(), more.numpy(), normal.numpy(), spread.numpy(), w, key, threshold, scale,
@@ -404,3 +404,4 @@ def test_the_kernel_is_dropout_then_sum_then_norm(shape: tuple[int, int], p: flo
     )  # fmt: skip
     for mine, theirs in ((of_x, x), (grad, residual), (sums[0], weight), (sums[1], bias)):
         torch.testing.assert_close(mine, theirs.grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sums[2], of_x.sum(0), rtol=1e-4, atol=1e-4)

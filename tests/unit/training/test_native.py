@@ -44,7 +44,7 @@ _COUNT = """
 import os
 import numpy as np
 import torch
-from evenweave.kernels.half_adam import squared_halves
+from evenweave.kernels.adam import squared
 from evenweave.training.native import team
 
 def threads():
@@ -52,12 +52,12 @@ def threads():
 
 torch.set_num_threads(3)
 bits = np.full(10_000_000, 0x3F80, np.uint16)
-place, first, whole = np.array([bits.ctypes.data]), np.array([9]), np.array([len(bits)])
-assert squared_halves(team(), place, first) == 9  # one part: compiled, and no threads yet
+place, first, whole, half = (np.array([x]) for x in (bits.ctypes.data, 9, len(bits), True))
+assert squared(team(), place, first, half) == 9  # one part: compiled, and no threads yet
 first = threads()
 {before}
 between = threads()
-assert squared_halves(team(), place, whole) == 10_000_000
+assert squared(team(), place, whole, half) == 10_000_000
 print(team()[0] != 0, between - first, threads() - between)
 """
 
