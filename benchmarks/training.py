@@ -2,7 +2,8 @@
 
 Same encoder, same rows; the runs take turns, the best of the repeats counts. With the warm-up the default is
 50 steps, what group_by_length sorts together: fewer would be its longest rows. With --epochs the runs are
-whole ones, once each, and end with the F1 of the validation split; over seeds: tagging.py.
+whole ones, once each, timed from their first step to their last, and end with the F1 of the validation split;
+over seeds: tagging.py.
 
     python benchmarks/training.py [DATA] [--batch 8 32] [--steps 47] [--repeats 2] [--epochs 1]
 """
@@ -55,12 +56,30 @@ class Clock(TrainerCallback):
     """Seconds from the end of the warm-up to the last step."""
 
     began = seconds = 0.0
-    steps = 0
+    warm_up, steps = WARM_UP, 0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == WARM_UP:
             self.began = time.perf_counter()
         self.seconds, self.steps = time.perf_counter() - self.began, state.global_step
+
+
+class WholeClock(TrainerCallback):
+    """Seconds of a whole run; nothing is called between its steps, as in most people's runs."""
+
+    began = seconds = 0.0
+    warm_up = steps = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.began = time.perf_counter()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.seconds, self.steps = time.perf_counter() - self.began, state.global_step
+
+
+def clock_for(given: dict[str, Any]) -> type[TrainerCallback]:
+    """Return the clock for a run of so many steps, or of whole epochs."""
+    return Clock if "max_steps" in given else WholeClock
 
 
 @contextmanager
@@ -87,21 +106,22 @@ def counted(batches: list[tuple[int, int]]) -> Iterator[None]:
 
 
 def ours(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> tuple[Done, Any]:
-    clock, done = Clock(), Done()
+    clock: Any = clock_for(given)()
+    done = Done()
     model, tokenizer = tagger_to_train(path, label_names=names)
     args = TrainingArguments(**given)
     with counted(done.batches):
         Trainer(
             model=model, args=args, train_dataset=encoded, processing_class=tokenizer, callbacks=[clock]
         ).train()
-    done.seconds, done.batches = clock.seconds, done.batches[WARM_UP:]
+    done.seconds, done.batches = clock.seconds, done.batches[clock.warm_up :]
     return done, model
 
 
 def theirs(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> tuple[Done, Any]:
     import transformers
 
-    class TheirClock(Clock, transformers.TrainerCallback):
+    class TheirClock(clock_for(given), transformers.TrainerCallback):  # type: ignore[misc]
         pass
 
     class Collator(transformers.DataCollatorForTokenClassification):
@@ -121,8 +141,7 @@ def theirs(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> 
         callbacks=[clock],
     ).train()
     # It collates a batch ahead.
-    steps = clock.steps
-    done.seconds, done.batches = clock.seconds, done.batches[WARM_UP:steps]
+    done.seconds, done.batches = clock.seconds, done.batches[clock.warm_up : clock.steps]
     return done, model
 
 
