@@ -178,19 +178,20 @@ def _by_terms(
         p[i] = np.float32(kept * p[i] - m[i] * total)
 
 
-@kernel(error_model="numpy")
-def step_rows(
-    rows: NDArray[np.int64], gradients: NDArray[np.float32], weights: NDArray[np.float32],
-    first: NDArray[np.float32], second: NDArray[np.float32], last: NDArray[np.int64], step: int,
-    rate: float, decay: float, beta1: float, beta2: float, eps: float, scale: float,
+@inner(error_model="numpy")
+def _step_part(
+    part: int, parts: int, rows: NDArray[np.int64], gradients: NDArray[np.float32],
+    weights: NDArray[np.float32], first: NDArray[np.float32], second: NDArray[np.float32],
+    last: NDArray[np.int64], step: int, rate: float, decay: float, beta1: float, beta2: float, eps: float,
+    scale: float,
 ) -> None:  # fmt: skip
-    """Make AdamW's step on `rows` `[U]`, up to date until then, with `scale` times `gradients` `[U, D]`."""
+    """Do one part of `step_rows`."""
     keep, size = np.float32(1 - rate * decay), np.float32(rate / (1 - beta1**step))
     root, tiny = np.float32(1 / np.sqrt(1 - beta2**step)), np.float32(eps)
     b1, b2 = np.float32(beta1), np.float32(beta2)
     rest1, rest2 = np.float32(1.0 - beta1), np.float32(1.0 - beta2)  # not from rounded betas
     times = np.float32(scale)
-    for i in range(len(rows)):
+    for i in range(part * len(rows) // parts, (part + 1) * len(rows) // parts):
         row = rows[i]
         last[row] = step
         p, m, v, g = weights[row], first[row], second[row], gradients[i]
@@ -199,3 +200,19 @@ def step_rows(
             m[j] = b1 * m[j] + rest1 * value
             v[j] = b2 * v[j] + rest2 * value * value
             p[j] = keep * p[j] - size * m[j] / (np.sqrt(v[j]) * root + tiny)
+
+
+@kernel(error_model="numpy")
+def step_rows(
+    team: Team, rows: NDArray[np.int64], gradients: NDArray[np.float32], weights: NDArray[np.float32],
+    first: NDArray[np.float32], second: NDArray[np.float32], last: NDArray[np.int64], step: int,
+    rate: float, decay: float, beta1: float, beta2: float, eps: float, scale: float,
+) -> None:  # fmt: skip
+    """Make AdamW's step on `rows` `[U]`, each once and up to date until then, of `[V, D]` weights.
+
+    The gradients are `scale` times `gradients` `[U, D]`.
+    """
+    in_parts(
+        team, _PARTS if len(rows) >= _MANY else 1, _step_part,
+        (rows, gradients, weights, first, second, last, step, rate, decay, beta1, beta2, eps, scale),
+    )  # fmt: skip

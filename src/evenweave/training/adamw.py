@@ -58,14 +58,15 @@ class RowAdamW(torch.optim.AdamW):
         self.tables: dict[Tensor, Table] = {}
         modules = {module.weight: module for module in tables_in(model)}
         self.halves = tuple(halves)
-        copies = {weight: (half, copy) for half in halves for weight, copy in half.copies.items()}
-        self._halves: dict[Tensor, tuple[HalfWeights, Tensor]] = {}
+        # The copy of a weight and what it belongs to; the weights among them whose gradients are bfloat16.
+        self._copies = {weight: (half, copy) for half in halves for weight, copy in half.copies.items()}
+        self._halves: set[Tensor] = set()
         for group in self.param_groups:
             if group["amsgrad"] or group["maximize"]:
                 continue
             for parameter in group["params"]:
-                if parameter in copies and parameter.ndim == 2:
-                    self._halves[parameter] = copies[parameter]
+                if parameter in self._copies and parameter.ndim == 2:
+                    self._halves.add(parameter)
                     parameter.grad_dtype = torch.bfloat16
                 if parameter in modules and terms_of(group["betas"]):
                     self.tables[parameter] = Table(
@@ -150,7 +151,7 @@ class RowAdamW(torch.optim.AdamW):
         addresses = []
         for weight, _, gradient in ours:
             first, second, step = self._places[weight].addresses
-            half = self._halves.get(weight) if self.rounds else None
+            half = self._copies.get(weight) if self.rounds else None
             copy = 0 if half is None else half[1].data_ptr()
             addresses.append((weight.data_ptr(), first, second, gradient.data_ptr(), copy, step))
         given = [
@@ -163,8 +164,8 @@ class RowAdamW(torch.optim.AdamW):
         )  # fmt: skip
         if self.rounds:
             for weight, _, _ in ours:
-                if weight in self._halves:
-                    self._halves[weight][0].mark(weight)
+                if weight in self._copies:
+                    self._copies[weight][0].mark(weight)
 
     def _leave_to_torch(self, done: list[nn.Parameter] | list[Tensor]) -> None:
         """Have torch step all weights but those that are done."""
@@ -187,7 +188,7 @@ class RowAdamW(torch.optim.AdamW):
         gradient = weight.grad
         weight.grad, weight.grad_dtype = None, weight.dtype
         weight.grad = None if gradient is None else gradient.to(weight.dtype)
-        del self._halves[weight]
+        self._halves.discard(weight)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as AdamW's own: all rows up to date."""
@@ -211,6 +212,7 @@ class RowAdamW(torch.optim.AdamW):
         for weight in self._halves:
             weight.grad_dtype = weight.dtype
         self._halves.clear()
+        self._copies.clear()
 
     def _settle(self) -> None:
         for parameter, table in self.tables.items():

@@ -116,7 +116,7 @@ class Table:
         self.catch_up(torch.from_numpy(rows))  # they are, unless the forward pass was someone else's
         self._remember(rate)
         row_adam.step_rows(
-            rows, gradients, self._view(self.weight), self._view(self.first), self._view(self.second),
+            team(), rows, gradients, self._view(self.weight), self._view(self.first), self._view(self.second),
             self.last, self.now, rate, self.weight_decay, *self.betas, self.eps, scale,
         )  # fmt: skip
 
