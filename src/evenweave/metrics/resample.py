@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from evenweave.kernels import resample as kernel
 from evenweave.kernels import resample_blocks as blocks
 from evenweave.kernels.multinomial import kind_sums
+from evenweave.metrics.bins import RESAMPLES, binned
 from evenweave.metrics.resample_layout import TILE, columns_of, lay_out, pack
 from evenweave.metrics.resample_outcomes import CELLS, SIZES, STEPS, outcomes
 from evenweave.metrics.tally import distinct
@@ -42,12 +43,16 @@ def bootstrap_totals(*systems: NDArray[Any], resamples: int, seed: int) -> list[
 
     The same rows are drawn from all systems. The law is the bootstrap's: a resample's counts of rows are
     multinomial. The draws are a pure function of (seed, resample), of n, and, where more than half of the
-    rows are equal to others, of how many are equal to each.
+    rows are equal to others, of how many are equal to each. Rows of one system that differ in one float alone
+    are drawn by `bins.binned`: sums of bins' means, whose law has the same mean and a variance that lacks at
+    most 2**-13.
     """
     kinds = [np.int64 if values.dtype.kind in "iub" else np.float64 for values in systems]
     joined = systems[0] if len(systems) == 1 else np.hstack(systems)
     joined = np.ascontiguousarray(joined, dtype=max(kinds, key=lambda kind: kind is np.float64))
     found = distinct(joined)
+    if found is None and len(systems) == 1 and resamples <= RESAMPLES:
+        found = binned(joined)
     sums = tally_totals(*(found or (joined, None)), resamples=resamples, seed=seed)
     ends = np.cumsum([values.shape[1] for values in systems])[:-1]
     parts = np.split(sums, ends, axis=1)
@@ -73,7 +78,7 @@ def tally_totals(
 
 
 def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
-    """Return the n rows of a resample, those `bootstrap_totals` draws unless it draws equal rows as one."""
+    """Return the n rows of a resample, those `bootstrap_totals` draws unless it draws several as one."""
     step = _step(n)
     drawn = np.zeros(0, dtype=np.int64)
     if step:

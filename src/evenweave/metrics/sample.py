@@ -2,7 +2,7 @@
 
 An additive metric keeps statistics; a function of whole columns keeps the columns. Both draw the same rows
 for the same seed, so a function's interval and BLEU's come from the same resamples; only where more than
-half of many rows have the statistics of others are equal ones drawn as one.
+half of many rows have the statistics of others, or rows differ in one float alone, are several drawn as one.
 """
 
 from __future__ import annotations
