@@ -68,13 +68,11 @@ def tally_totals(
         values: int64 or float64 `[D, K]`, the distinct rows.
         counts: int64 `[D]`, how many rows are equal to each, n in all; None if these are the n rows.
     """
-    keys = resample_keys(resamples, seed)
-    if counts is None or not _few(values, counts):
-        return _of_many(values, counts, keys).T
-    order = np.argsort(-counts, kind="stable")
-    sums = np.empty((values.shape[1], resamples), dtype=values.dtype)
-    kind_sums(values[order], counts[order], keys, sums)
-    return sums.T
+    if counts is not None:
+        sums: NDArray[Any] = np.empty((values.shape[1], resamples), dtype=values.dtype)
+        if kind_sums(values, counts, np.uint64(seed % 2**64), _LARGEST, sums):
+            return sums.T
+    return _of_many(values, counts, resample_keys(resamples, seed)).T
 
 
 def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
@@ -93,14 +91,6 @@ def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
     singly = np.empty(n - len(drawn), dtype=np.uint32)
     kernel.draw_rows(key, n, singly)
     return np.concatenate([drawn, singly])
-
-
-def _few(values: NDArray[Any], counts: NDArray[np.int64]) -> bool:
-    """Whether a number for each kind of rows, most in vain, costs less than a look-up for each cell."""
-    kinds, n = len(counts), int(counts.sum())
-    if 16 * kinds * (n / int(counts.max())) ** 0.5 > kinds + n / _LARGEST + 3.5 * n**0.5:
-        return False
-    return values.dtype != np.int64 or max(map(abs, values.reshape(-1).tolist())) * n < 2**63
 
 
 def _of_many(
