@@ -23,17 +23,20 @@ _HALVINGS = 40
 
 
 @inner
-def _grow(ordered: NDArray[np.float64], means: NDArray[np.float64], squares: NDArray[np.float64]) -> None:
-    """Write the mean and the squares about it of WIDEST numbers at 1, of halves at 2 and 3, and so on."""
+def _grow(
+    ordered: NDArray[np.float64], block: int, means: NDArray[np.float64], squares: NDArray[np.float64]
+) -> None:
+    """Write mean and squares about it of a block's numbers at 1, of its halves at 2 and 3, and so on."""
     for leaf in range(WIDEST):
-        means[WIDEST + leaf], squares[WIDEST + leaf] = ordered[leaf], 0.0
+        means[block, WIDEST + leaf], squares[block, WIDEST + leaf] = ordered[WIDEST * block + leaf], 0.0
     size = 1
     for node in range(WIDEST - 1, 0, -1):
         size *= 2 if node & (node + 1) == 0 else 1  # the last of a level
-        left, right = means[2 * node], means[2 * node + 1]
-        means[node] = left + (right - left) / 2
+        left, right = means[block, 2 * node], means[block, 2 * node + 1]
+        means[block, node] = left + (right - left) / 2
         # Chan, Golub and LeVeque 1979: nothing cancels.
-        squares[node] = squares[2 * node] + squares[2 * node + 1] + (right - left) ** 2 * (size / 4)
+        within = squares[block, 2 * node] + squares[block, 2 * node + 1]
+        squares[block, node] = within + (right - left) * (right - left) * (size / 4)
 
 
 @inner
@@ -45,7 +48,8 @@ def _middle(means: NDArray[np.float64], squares: NDArray[np.float64]) -> float:
     for block in range(tail, blocks - tail):
         middle += means[block, 1] / (blocks - 2 * tail)
     for block in range(tail, blocks - tail):
-        total += squares[block, 1] + WIDEST * (means[block, 1] - middle) ** 2
+        off = means[block, 1] - middle
+        total += squares[block, 1] + WIDEST * off * off
     return total
 
 
@@ -84,7 +88,7 @@ def bin_ordered(
         return -1
     means, squares = np.empty((blocks, 2 * WIDEST)), np.empty((blocks, 2 * WIDEST))
     for block in range(blocks):
-        _grow(ordered[WIDEST * block : WIDEST * (block + 1)], means[block], squares[block])
+        _grow(ordered, block, means, squares)
     allowed = share * _middle(means, squares)
     if not np.isfinite(allowed):
         return -1

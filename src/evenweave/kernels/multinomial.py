@@ -100,16 +100,17 @@ def _worth_it(values: NDArray[Any], sizes: NDArray[np.int64], cell: int) -> bool
 
     Also whether no sum of products leaves 64 bits.
     """
-    n, most, largest = 0, 0, 0.0
-    for kind in range(len(sizes)):
+    kinds, n, most = len(sizes), 0, 0
+    for kind in range(kinds):
         n += sizes[kind]
         most = max(most, sizes[kind])
+    if 16 * kinds * math.sqrt(n / most) > kinds + n / cell + 3.5 * math.sqrt(n):
+        return False
+    largest = 0.0
+    for kind in range(kinds):
         for column in range(values.shape[1]):
             largest = max(largest, abs(float(values[kind, column])))
-    kinds, trials = len(sizes), math.sqrt(n / most)
-    if values.dtype.kind == "i" and largest * n >= _TOO_MUCH:
-        return False
-    return 16 * kinds * trials <= kinds + n / cell + 3.5 * math.sqrt(n)
+    return values.dtype.kind != "i" or largest * n < _TOO_MUCH
 
 
 @kernel

@@ -29,6 +29,8 @@ _TOP_UP = np.uint64(1 << 41)
 _LARGEST = int(SIZES[-1])
 # Rows fewer than these are drawn one by one.
 _FEW = 64
+# Kinds so few are not counted before they are drawn.
+_SURELY = 8
 
 
 def resample_keys(resamples: int, seed: int) -> NDArray[np.uint64]:
@@ -68,7 +70,7 @@ def tally_totals(
         values: int64 or float64 `[D, K]`, the distinct rows.
         counts: int64 `[D]`, how many rows are equal to each, n in all; None if these are the n rows.
     """
-    if counts is not None:
+    if counts is not None and _perhaps_few(counts):
         sums: NDArray[Any] = np.empty((values.shape[1], resamples), dtype=values.dtype)
         if kind_sums(values, counts, np.uint64(seed % 2**64), _LARGEST, sums):
             return sums.T
@@ -91,6 +93,15 @@ def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
     singly = np.empty(n - len(drawn), dtype=np.uint32)
     kernel.draw_rows(key, n, singly)
     return np.concatenate([drawn, singly])
+
+
+def _perhaps_few(counts: NDArray[np.int64]) -> bool:
+    """Whether to ask the kernel for few kinds, which takes a second to compile, if it is the cheaper one."""
+    kinds = len(counts)
+    if kinds <= _SURELY:
+        return True
+    n = int(counts.sum())
+    return bool(15 * kinds <= n / _LARGEST + 3.5 * math.sqrt(n))
 
 
 def _of_many(
