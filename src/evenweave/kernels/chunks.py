@@ -16,6 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from evenweave.kernels.bits import popcount
 from evenweave.kernels.compiled import inner, kernel
 
 # What happens between two neighbouring tags, as bits of the action table.
@@ -33,6 +34,8 @@ BOTH, GOLD, PREDICTED, PER_TYPE = 0, 1, 2, 3
 # Tags looked at in one go: small enough for what is noted of them to stay in the first cache.
 _BLOCK = 1024
 _LINE = 8  # tags in a line of the cache
+_LANES = 8  # tags compared at once
+_INDEX = ir.IntType(32)  # of the index of a lane
 
 
 def _build_prefetch(_typing: Any, tags: Any, at: Any) -> Any:
@@ -53,6 +56,57 @@ def _build_prefetch(_typing: Any, tags: Any, at: Any) -> Any:
 _prefetch: Any = intrinsic(_build_prefetch)
 
 
+def _each(builder: Any, value: Any) -> Any:
+    """Return a vector of _LANES times the value."""
+    one = builder.insert_element(
+        ir.Constant(ir.VectorType(value.type, _LANES), ir.Undefined), value, _INDEX(0)
+    )
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_INDEX, _LANES), [0] * _LANES))
+
+
+def _build_marks(_typing: Any, gold: Any, predicted: Any, at: Any, outside: Any) -> Any:
+    """Return the bits of those of _LANES places from `at` on where a side is not `outside`; unchecked."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        outside = _each(builder, arguments[3])
+        marks = []
+        for array, values in zip(signature.args[:2], arguments[:2], strict=True):
+            data = context.make_array(array)(context, builder, values).data
+            tags = builder.load(builder.bitcast(builder.gep(data, [arguments[2]]), outside.type.as_pointer()))
+            tags.align = 8
+            marks.append(builder.icmp_unsigned("!=", tags, outside))
+        return builder.zext(builder.bitcast(builder.or_(*marks), ir.IntType(_LANES)), ir.IntType(64))
+
+    return types.uint64(gold, predicted, types.int64, types.int64), build
+
+
+def _build_put(_typing: Any, places: Any, found: Any, eight: Any, first: Any) -> Any:
+    """Write the bytes of `eight`, each plus `first`, to `places[found:found + _LANES]`; unchecked."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first = _each(builder, builder.trunc(arguments[3], ir.IntType(16)))
+        steps = builder.bitcast(arguments[2], ir.VectorType(ir.IntType(8), _LANES))
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), first.type.as_pointer())
+        builder.store(builder.add(builder.zext(steps, first.type), first), place).align = 2
+        return context.get_dummy_value()
+
+    return types.none(places, types.int64, types.uint64, types.uint64), build
+
+
+_marks: Any = intrinsic(_build_marks)
+_put: Any = intrinsic(_build_put)
+
+
+def _places() -> NDArray[np.uint64]:
+    """Return for each eight bits which of them are set, one byte each, from the lowest on."""
+    bits = np.arange(256)[:, None] >> np.arange(_LANES) & 1
+    return np.argsort(1 - bits, axis=1, kind="stable").astype(np.uint8).view(np.uint64).reshape(-1)
+
+
+_PLACES = _places()
+
+
 @inner
 def _busy(
     gold: NDArray[np.int64],
@@ -61,16 +115,25 @@ def _busy(
     stop: int,
     outside: int,
     before: int,
-    out: NDArray[np.uint64],
+    out: NDArray[np.uint16],
 ) -> Any:
     """Write the places where not both sides are outside, and those behind them; return how many.
 
-    `before` is 1 if the place before `first` was busy. There is no branch to mispredict.
+    Places count from `first`; `before` is 1 if the one before it was busy. There is no branch to mispredict.
     """
     # Unsigned throughout the hot loops: a signed index is first tested for being negative.
-    found, last = np.uint64(0), np.uint64(before)
-    for at in range(np.uint64(first), np.uint64(stop)):
-        now = np.uint64((gold[at] != outside) | (predicted[at] != outside))
+    found, last, one = np.uint64(0), np.uint64(before), np.uint64(1)
+    size = np.uint64(stop - first)
+    whole = size - size % np.uint64(_LANES)
+    for at in range(np.uint64(0), whole, np.uint64(_LANES)):
+        now = _marks(gold, predicted, np.uint64(first) + at, outside)
+        places = (now << one | last) & np.uint64(255) | now
+        _put(out, found, _PLACES[places], at)
+        found += np.uint64(popcount(places))
+        last = now >> np.uint64(_LANES - 1)
+    for at in range(whole, size):
+        place = np.uint64(first) + at
+        now = np.uint64((gold[place] != outside) | (predicted[place] != outside))
         out[found] = at
         found += now | last
         last = now
@@ -79,7 +142,7 @@ def _busy(
 
 def scratch(types: NDArray[np.int64]) -> tuple[Any, Any, Any, Any]:
     """Return the memory `count_chunks` works in; made here because that compiles no code."""
-    busy, starts = np.empty(_BLOCK + 1, dtype=np.uint64), np.empty(_BLOCK, dtype=np.bool_)
+    busy, starts = np.empty(_BLOCK + _LANES, dtype=np.uint16), np.empty(_BLOCK, dtype=np.bool_)
     # Where each tag's type is counted, and the counts of the row at hand.
     columns = np.empty(len(types), dtype=np.uint64)
     return busy, starts, columns, np.zeros(FIRST_TYPE + PER_TYPE * len(types), dtype=np.int64)
@@ -104,7 +167,7 @@ def count_chunks(
         offsets: row boundaries `[B + 1]`, from 0 to N.
         actions: `[(L + 1) * (L + 1)]`, by a tag and its successor; L stands for what is around a row.
         types: the type of each tag `[L + 1]`.
-        outside: the id of tag O, -1 if there is none; long stretches of it cost half a nanosecond a tag.
+        outside: the id of tag O, -1 if there is none; long stretches of it cost 0.3 ns a tag.
         memory: of `scratch`.
         out: zeros `[B or 1, 2 + 3 T]`; one row is the sum of all, none is left as it is.
 
@@ -134,7 +197,7 @@ def count_chunks(
         before: Any = np.int64(last_g != around or last_p != around)
         found = _busy(gold, predicted, first, stop, outside, before, busy)
         if stop < first + _BLOCK:  # one step behind the last tag closes what is open
-            busy[found] = total
+            busy[found] = total - first
             found += 1
         for index in range(np.uint64(found)):
             # The next block is on its way from memory while this one is counted. Each line is asked for once
@@ -143,8 +206,9 @@ def count_chunks(
                 _prefetch(gold, np.uint64(stop) + np.uint64(_LINE // 2) * index)
             else:
                 _prefetch(predicted, np.uint64(stop) + np.uint64(_LINE // 2) * index)
-            at = busy[index]
-            begins = starts[at - np.uint64(first)]
+            near = np.uint64(busy[index])
+            at = np.uint64(first) + near
+            begins = starts[near]
             if begins and (open_g | open_p):
                 # A row ended within a chunk: a step out of it, before the next row begins.
                 _step(actions, width, columns, last_g, last_p, around, around, open_g, open_p, alike, counts)

@@ -105,9 +105,9 @@ def divided(numerator: Any, denominator: Any, zero: float) -> Any:
     """Return the ratio, `zero` where the denominator is 0; float for numbers, array for arrays."""
     if not isinstance(denominator, np.ndarray):
         return float(numerator / denominator) if denominator else zero
-    none = denominator == 0
-    if not none.any():
+    if np.count_nonzero(denominator) == denominator.size:
         return numerator / denominator
+    none = denominator == 0
     ratio = numerator / np.where(none, 1, denominator)
     ratio[none] = zero
     return ratio

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from evenweave.kernels import resample as kernel
 from evenweave.kernels import resample_blocks as blocks
 from evenweave.kernels.multinomial import kind_sums
+from evenweave.metrics.bins import RESAMPLES, binned
 from evenweave.metrics.resample_layout import TILE, columns_of, lay_out, pack
 from evenweave.metrics.resample_outcomes import CELLS, SIZES, STEPS, outcomes
 from evenweave.metrics.tally import distinct
@@ -28,6 +29,8 @@ _TOP_UP = np.uint64(1 << 41)
 _LARGEST = int(SIZES[-1])
 # Rows fewer than these are drawn one by one.
 _FEW = 64
+# Kinds so few are not counted before they are drawn.
+_SURELY = 8
 
 
 def resample_keys(resamples: int, seed: int) -> NDArray[np.uint64]:
@@ -42,12 +45,16 @@ def bootstrap_totals(*systems: NDArray[Any], resamples: int, seed: int) -> list[
 
     The same rows are drawn from all systems. The law is the bootstrap's: a resample's counts of rows are
     multinomial. The draws are a pure function of (seed, resample), of n, and, where more than half of the
-    rows are equal to others, of how many are equal to each.
+    rows are equal to others, of how many are equal to each. Rows of one system that differ in one float alone
+    are drawn by `bins.binned`: sums of bins' means, whose law has the same mean and a variance that lacks at
+    most 2**-13.
     """
     kinds = [np.int64 if values.dtype.kind in "iub" else np.float64 for values in systems]
     joined = systems[0] if len(systems) == 1 else np.hstack(systems)
     joined = np.ascontiguousarray(joined, dtype=max(kinds, key=lambda kind: kind is np.float64))
     found = distinct(joined)
+    if found is None and len(systems) == 1 and resamples <= RESAMPLES:
+        found = binned(joined)
     sums = tally_totals(*(found or (joined, None)), resamples=resamples, seed=seed)
     ends = np.cumsum([values.shape[1] for values in systems])[:-1]
     parts = np.split(sums, ends, axis=1)
@@ -63,17 +70,15 @@ def tally_totals(
         values: int64 or float64 `[D, K]`, the distinct rows.
         counts: int64 `[D]`, how many rows are equal to each, n in all; None if these are the n rows.
     """
-    keys = resample_keys(resamples, seed)
-    if counts is None or not _few(values, counts):
-        return _of_many(values, counts, keys).T
-    order = np.argsort(-counts, kind="stable")
-    sums = np.empty((values.shape[1], resamples), dtype=values.dtype)
-    kind_sums(values[order], counts[order], keys, sums)
-    return sums.T
+    if counts is not None and _perhaps_few(counts):
+        sums: NDArray[Any] = np.empty((values.shape[1], resamples), dtype=values.dtype)
+        if kind_sums(values, counts, np.uint64(seed % 2**64), _LARGEST, sums):
+            return sums.T
+    return _of_many(values, counts, resample_keys(resamples, seed)).T
 
 
 def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
-    """Return the n rows of a resample, those `bootstrap_totals` draws unless it draws equal rows as one."""
+    """Return the n rows of a resample, those `bootstrap_totals` draws unless it draws several as one."""
     step = _step(n)
     drawn = np.zeros(0, dtype=np.int64)
     if step:
@@ -90,12 +95,13 @@ def drawn_rows(n: int, key: np.uint64) -> NDArray[np.int64]:
     return np.concatenate([drawn, singly])
 
 
-def _few(values: NDArray[Any], counts: NDArray[np.int64]) -> bool:
-    """Whether a number for each kind of rows, most in vain, costs less than a look-up for each cell."""
-    kinds, n = len(counts), int(counts.sum())
-    if 16 * kinds * (n / int(counts.max())) ** 0.5 > kinds + n / _LARGEST + 3.5 * n**0.5:
-        return False
-    return values.dtype != np.int64 or max(map(abs, values.reshape(-1).tolist())) * n < 2**63
+def _perhaps_few(counts: NDArray[np.int64]) -> bool:
+    """Whether to ask the kernel for few kinds, which takes a second to compile, if it is the cheaper one."""
+    kinds = len(counts)
+    if kinds <= _SURELY:
+        return True
+    n = int(counts.sum())
+    return bool(15 * kinds <= n / _LARGEST + 3.5 * math.sqrt(n))
 
 
 def _of_many(

@@ -107,7 +107,9 @@ class Seqeval:
         Raises:
             DataError: batches were recognised as of different schemes.
         """
-        schemes = [name.removeprefix(_SCHEME) for name in totals if name.startswith(_SCHEME)]
+        # Without a mode no scheme is recognised.
+        found = [name for name in totals if name.startswith(_SCHEME)] if self.mode else []
+        schemes = [name.removeprefix(_SCHEME) for name in found]
         if len(schemes) > 1:
             raise DataError(f"references: batches look like {' and '.join(sorted(schemes))}; give scheme=")
         return result_of(totals, average=self.average, zero=zero_value(self.zero_division))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ from evenweave.kernels.distinct import add_distinct, table_for
 FEWEST = 256
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(NamedTuple):
     """The distinct ones of n rows, in order of first appearance.
 
     Attributes:
@@ -30,7 +28,7 @@ class Tally:
 
     def totals(self) -> dict[str, float]:
         """Return the sum of each column over the n rows."""
-        return dict(zip(self.names, (self.counts @ self.values).tolist(), strict=True))
+        return dict(zip(self.names, self.counts.dot(self.values).tolist(), strict=True))
 
 
 def room_for(n: int) -> int:

@@ -88,6 +88,32 @@ def test_a_corpus_longer_than_a_block_is_counted_whole():
     assert sum(value for key, value in rows.totals().items() if key.startswith("gold:")) == expected
 
 
+@given(
+    st.sampled_from([0, 1, 7, 8, 9, 1016, 1023, 1024, 1025, 1032, 2047, 2049]),
+    st.sampled_from([0.0, 0.05, 0.5, 1.0]),
+    st.lists(st.integers(0, 2049), max_size=4),
+    st.integers(0, 99),
+)
+@settings(max_examples=80)
+def test_tags_among_long_stretches_of_o_are_found(size, share, cuts, seed):
+    random = np.random.default_rng(seed)
+    gold = np.where(random.random(size) < share, random.integers(0, len(TAGS), size), 0)
+    predicted = np.where(random.random(size) < share / 4, random.integers(0, len(TAGS), size), gold)
+    bounds = [0, *sorted(cut for cut in cuts if cut <= size), size]
+    parts = [[side[a:b] for a, b in itertools.pairwise(bounds)] for side in (predicted, gold)]
+    totals = Seqeval(label_names=TAGS).totals(*parts)
+    theirs, mine = ([set(oracle([TAGS[i] for i in row])) for row in side] for side in parts)
+    expected = {
+        "gold:": sum(map(len, mine)),
+        "predicted:": sum(map(len, theirs)),
+        "both:": sum(len(a & b) for a, b in zip(mine, theirs, strict=True)),
+    }
+    for part, count in expected.items():
+        assert sum(value for key, value in totals.items() if key.startswith(part)) == count
+    assert totals["tokens"] == size
+    assert totals["right"] == (gold == predicted).sum()
+
+
 @given(st.lists(st.lists(st.text(min_size=1, max_size=12), max_size=5), max_size=8))
 def test_interned_tags_read_back(rows):
     data = inputs.tag_rows(rows, rows, label_names=None)

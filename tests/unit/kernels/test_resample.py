@@ -13,7 +13,7 @@ from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
 from evenweave.kernels.distinct import add_distinct, table_for
 from evenweave.kernels.resample_blocks import split_cells
-from evenweave.metrics.intervals import check_resamples, interval
+from evenweave.metrics.intervals import check_resamples, interval, intervals
 from evenweave.metrics.resample import (
     bootstrap_totals,
     drawn_rows,
@@ -164,6 +164,20 @@ def test_rows_of_which_equal_ones_are_drawn_as_one_have_the_multinomial_law(coun
     assert distance(random.multinomial(n, moved, size=resamples), counts) > 5
 
 
+@pytest.mark.parametrize("counts", [[1_400, 900], [900, 1_400], [4_000, 3], [500, 500]])
+def test_of_two_kinds_one_is_drawn_from_its_binomial_law(counts):
+    resamples, n = 20_000, sum(counts)
+    drawn = tally_totals(np.eye(2, dtype=np.int64), np.array(counts), resamples=resamples, seed=1)
+    assert distance(drawn, counts) < 5
+    assert distance(np.random.default_rng(0).multinomial(n, np.array(counts) / n, resamples), counts) < 5
+    # The test sees what it looks for: a kind that is drawn without regard to what is left, and one row more.
+    if min(counts) > 100:
+        free = np.random.default_rng(0).poisson(counts[1], resamples)
+        assert distance(np.stack([n - free, free], axis=1), counts) > 5
+    more = np.array([counts[0] - 3, counts[1] + 3]) / n
+    assert distance(np.random.default_rng(0).multinomial(n, more, resamples), counts) > 5
+
+
 def test_the_rows_themselves_and_their_tally_give_the_same_sums():
     random = np.random.default_rng(4)
     for counts in (FEW, MANY):
@@ -293,6 +307,18 @@ def test_counts_beyond_64_bits_are_refused(n):
 
 def test_interval_is_of_percentiles_and_settings_are_checked():
     assert interval(np.arange(101), 0.9) == pytest.approx((5.0, 95.0))
+    random = np.random.default_rng(0)
+    for count in (1, 2, 10, 999):
+        scores = random.random(count)
+        for confidence in (0.001, 0.5, 0.95):
+            ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+            assert interval(scores, confidence) == pytest.approx(np.quantile(scores, ends).tolist())
+    assert all(type(end) is float for end in interval(np.arange(2), 0.5))
+    # Infinite scores bound it; one whose neighbour is infinite and that is met exactly is itself.
+    assert interval(np.array([1.0, 2.0, np.inf]), 0.5) == (1.5, math.inf)
+    assert interval(np.array([1.0, 2.0, 3.0, np.inf, np.inf]), 0.5) == (2.0, math.inf)
+    assert interval(np.array([0.0, 1.0, np.inf, np.inf, np.inf]), 0.5) == (1.0, math.inf)
+    assert intervals({"a": 1.0}, {"a": scores, "b": scores}, 0.5) == {"a": interval(scores, 0.5)}
     for resamples, confidence in ((0, 0.9), (10, 1.0), (10, 95)):
         with pytest.raises(ArgumentError):
             check_resamples(resamples, confidence)
