@@ -7,8 +7,11 @@ float32: it costs little beside the model's matrix products, and runs in bfloat1
 
 Dropout is that of `dropout.py`: the same key drops the same places.
 
-Shape legend: B sequences, N tokens, S columns of a token, H heads, D dimensions of a head, L tokens of a
-sequence, W the same rounded up to COLUMNS. Tokens are float32, or bfloat16 as in `half.py`.
+Kernels get addresses of memory and not arrays: slices of arrays take long to compile, and both precisions
+are one compilation.
+
+Shape legend: B sequences, N tokens, H heads, D dimensions of a head, L tokens of a sequence, W the same
+rounded up to COLUMNS. Tokens are float32, or bfloat16 as in `half.py`.
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ from numpy.typing import NDArray
 from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.dropout import draw
 from evenweave.kernels.half import narrow, widen
+from evenweave.kernels.memory import numbers
 from evenweave.kernels.products import COLUMNS, ROWS, product
 from evenweave.kernels.softmax import LOG2E, softmax
 from evenweave.kernels.threads import Team, in_parts
 
-_FAST = {"reassoc", "contract", "nsz"}
 # Heads of a part: few, for threads to have about as much to do, and enough to be worth its memory.
 _HEADS = 3
 # Queries at a time: their scores stay in the second cache at any length.
@@ -38,235 +41,235 @@ def _rounded(number: int, unit: int) -> int:
 
 
 @inner
-def places_of(bounds: NDArray[Any], heads: int) -> NDArray[np.int64]:
+def _places_of(bounds: NDArray[np.int64], heads: int) -> NDArray[np.int64]:
     """Return where each sequence's probabilities, `[H, L, W]`, begin, and where all end: `[B + 1]`."""
     places = np.zeros(len(bounds), np.int64)
     for i in range(len(bounds) - 1):
-        size = np.int64(bounds[i + 1] - bounds[i])
+        size = bounds[i + 1] - bounds[i]
         places[i + 1] = places[i] + heads * size * _rounded(size, COLUMNS)
     return places
 
 
 @inner(error_model="numpy")
-def _take(rows: NDArray[Any], first: int, size: int, scale: Any, out: NDArray[np.float32]) -> None:
-    """Write `scale` times the `size` columns from `first` on of `rows` to the first ones of `out`."""
-    for t in range(len(rows)):
-        target = out[t, :size]
-        widen(rows[t, first : first + size], target)
+def _take(half: int, rows: int, stride: int, n: int, size: int, scale: Any, out: int, deep: int) -> None:
+    """Write `scale` times `[n, size]` numbers, in rows `stride` apart, to rows `deep` apart."""
+    for t in range(n):
+        target = numbers(out + 4 * t * deep, size, np.float32)
+        if half:
+            widen(numbers(rows + 2 * t * stride, size, np.uint16), target)
+        else:
+            widen(numbers(rows + 4 * t * stride, size, np.float32), target)
         if scale != np.float32(1):
             for j in range(size):
                 target[j] *= scale
 
 
 @inner(error_model="numpy")
-def _turn(rows: NDArray[Any], first: int, line: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Write the columns from `first` on of `rows` to the first ones of `out`'s rows."""
-    for t in range(len(rows)):
-        widen(rows[t, first : first + len(line)], line)
-        for j in range(len(line)):
-            out[j, t] = line[j]
+def _turn(half: int, rows: int, stride: int, n: int, size: int, out: int, width: int) -> None:
+    """Write `[n, size]` numbers, in rows `stride` apart, to columns of rows `width` apart."""
+    line, turned = np.empty(size, np.float32), numbers(out, size * width, np.float32)
+    for t in range(n):
+        _take(
+            half, rows + (2 if half else 4) * t * stride, stride, 1, size, np.float32(1), line.ctypes.data, 0
+        )
+        for j in range(size):
+            turned[j * width + t] = line[j]
 
 
 @inner(error_model="numpy")
-def _give(cells: NDArray[np.float32], size: int, rows: NDArray[Any], first: int) -> None:
-    """Write the first `size` columns of `cells` to those from `first` on of `rows`."""
-    for t in range(len(rows)):
-        narrow(cells[t, :size], rows[t, first : first + size])
+def _give(half: int, cells: int, deep: int, n: int, size: int, out: int, stride: int) -> None:
+    """Write `[n, size]` numbers, in rows `deep` apart, to rows `stride` apart."""
+    for t in range(n):
+        source = numbers(cells + 4 * t * deep, size, np.float32)
+        if half:
+            narrow(source, numbers(out + 2 * t * stride, size, np.uint16))
+        else:
+            narrow(source, numbers(out + 4 * t * stride, size, np.float32))
 
 
 @inner(error_model="numpy")
-def _drop(
-    key: np.uint64, place: int, threshold: Any, kept: Any, draws: NDArray[np.uint64], out: NDArray[np.float32]
-) -> None:
-    """Scale `out`, flat, whose elements are those from `place` on, and drop some."""
-    draw(key, place, draws)
-    lanes = draws.view(np.uint16)
-    for j in range(len(out)):
+def _drop(key: np.uint64, place: int, threshold: Any, kept: Any, count: int, draws: int, cells: int) -> None:
+    """Scale numbers that are those from `place` on, and drop some."""
+    words, out = numbers(draws, count // 4, np.uint64), numbers(cells, count, np.float32)
+    draw(key, place, words)
+    lanes = words.view(np.uint16)
+    for j in range(count):
         out[j] = out[j] * kept if lanes[j] >= threshold else np.float32(0)
 
 
 @inner(error_model="numpy")
+def _drop_both(
+    key: np.uint64, place: int, threshold: Any, kept: Any, count: int, draws: int, probabilities: int,
+    used: int, grads: int,
+) -> None:  # fmt: skip
+    """Write what dropout left of probabilities to `used`, and do as it did to the gradients of that."""
+    p, u = numbers(probabilities, count, np.float32), numbers(used, count, np.float32)
+    if not threshold:
+        for j in range(count):
+            u[j] = p[j]
+        return
+    words, g = numbers(draws, count // 4, np.uint64), numbers(grads, count, np.float32)
+    draw(key, place, words)
+    lanes = words.view(np.uint16)
+    for j in range(count):
+        factor = kept if lanes[j] >= threshold else np.float32(0)
+        u[j] = p[j] * factor
+        g[j] *= factor
+
+
+@inner(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def _of_scores(grads: int, probabilities: int, rows: int, width: int, scale: Any) -> None:
+    """Overwrite the gradients of probabilities, `[rows, width]`, with those of the scores."""
+    for i in range(rows):
+        g = numbers(grads + 4 * i * width, width, np.float32)
+        p = numbers(probabilities + 4 * i * width, width, np.float32)
+        total = np.float32(0)
+        for j in range(width):
+            total += g[j] * p[j]
+        for j in range(width):
+            g[j] = p[j] * (g[j] - total) * scale
+
+
+@inner(error_model="numpy")
 def _forward_part(
-    part: int, parts: int, q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], firsts: NDArray[np.int64],
-    heads: int, size: int, bounds: NDArray[Any], places: NDArray[np.int64], scale: Any, reach: Any,
-    key: np.uint64, threshold: Any, kept: Any, probabilities: NDArray[np.float32], out: NDArray[Any],
+    part: int, parts: int, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int,
+    size: int, bounds: NDArray[np.int64], places: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64,
+    threshold: Any, kept: Any, probabilities: NDArray[np.float32],
 ) -> None:  # fmt: skip
     chunks = parts // (len(bounds) - 1)
     which, chunk = part // chunks, part % chunks
-    start, stop = np.int64(bounds[which]), np.int64(bounds[which + 1])
-    n = stop - start
-    width, deep = _rounded(n, COLUMNS), _rounded(size, COLUMNS)
-    most = min(_QUERIES, _rounded(n, ROWS))
-    queries, values = np.zeros((_rounded(n, ROWS), deep), np.float32), np.zeros((n, deep), np.float32)
-    keys = np.zeros((size, width), np.float32)
-    line = np.empty(size, np.float32)
-    scores = np.zeros((most, width), np.float32)
-    made = np.empty((most, deep), np.float32)
-    draws = np.empty(most * width // 4, np.uint64)
+    n = bounds[which + 1] - bounds[which]
+    width, deep, high = _rounded(n, COLUMNS), _rounded(size, COLUMNS), _rounded(n, ROWS)
+    most = min(_QUERIES, high)
+    # Zeros: what is beyond a sequence's tokens or a head's dimensions is computed with and left.
+    room = np.zeros(2 * high * deep + size * width + most * (width + deep + width // 2), np.float32)
+    queries = np.int64(room.ctypes.data)
+    values = queries + 4 * high * deep
+    keys = values + 4 * high * deep
+    scores = keys + 4 * size * width
+    made = scores + 4 * most * width
+    draws = made + 4 * most * deep
+    each = 2 if half else 4
     for h in range(chunk * _HEADS, min((chunk + 1) * _HEADS, heads)):
-        column = h * size
-        _take(q[start:stop], firsts[0] + column, size, scale * LOG2E, queries)
-        _turn(k[start:stop], firsts[1] + column, line, keys)
-        _take(v[start:stop], firsts[2] + column, size, np.float32(1), values)
+        column = each * h * size
+        q = addresses[0] + each * bounds[which] * strides[0] + column
+        k = addresses[1] + each * bounds[which] * strides[1] + column
+        v = addresses[2] + each * bounds[which] * strides[2] + column
+        out = addresses[3] + each * bounds[which] * strides[3] + column
+        _take(half, q, strides[0], n, size, scale * LOG2E, queries, deep)
+        _turn(half, k, strides[1], n, size, keys, width)
+        _take(half, v, strides[2], n, size, np.float32(1), values, deep)
         own = places[which] + h * n * width
         for first in range(0, n, _QUERIES):
             count: Any = min(_QUERIES, n - first)
-            product(
-                queries.ctypes.data + 4 * first * deep, deep, 1, keys.ctypes.data, width,
-                scores.ctypes.data, width, count, width, size, 0,
-            )  # fmt: skip
-            softmax(scores[:count], scores[:count], first, n, reach[0], reach[1])
-            place, cells = own + first * width, scores[:count].reshape(-1)
+            product(queries + 4 * first * deep, deep, 1, keys, width, scores, width, count, width, size, 0)
+            softmax(scores, count, width, first, n, reach[0], reach[1])
+            place = own + first * width
             if len(probabilities):
-                target = probabilities[place : place + len(cells)]
-                for j in range(len(cells)):
-                    target[j] = cells[j]
+                source = numbers(scores, count * width, np.float32)
+                for j in range(count * width):
+                    probabilities[place + j] = source[j]
             if threshold:
-                _drop(key, place, threshold, kept, draws[: len(cells) // 4], cells)
-            product(
-                scores.ctypes.data,
-                width,
-                1,
-                values.ctypes.data,
-                deep,
-                made.ctypes.data,
-                deep,
-                count,
-                deep,
-                n,
-                0,
-            )
-            _give(made, size, out[start + first : start + first + count], column)
+                _drop(key, place, threshold, kept, count * width, draws, scores)
+            product(scores, width, 1, values, deep, made, deep, count, deep, n, 0)
+            _give(half, made, deep, count, size, out + each * first * strides[3], strides[3])
+    room[0] = 0  # until here it is in use, which nobody would know from addresses
 
 
 @kernel(error_model="numpy")
 def attend(
-    team: Team, q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], firsts: NDArray[np.int64], heads: int,
-    size: int, bounds: NDArray[Any], scale: Any, reach: Any, key: np.uint64, threshold: Any, kept: Any,
-    keeps: bool, out: NDArray[Any],
+    team: Team, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int, size: int,
+    bounds: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64, threshold: Any, kept: Any, keeps: bool,
 ) -> Any:  # fmt: skip
-    """Write softmax attention within each sequence to `out`; return the probabilities, flat.
+    """Compute softmax attention within each sequence; return the probabilities, flat.
 
     Args:
-        q, k, v: `[N, S]`; each one's heads lie side by side from column `firsts[0]`, `[1]`, `[2]` on.
+        half: 1 where all tokens are bfloat16, 0 where they are float32.
+        addresses: `[4]`, of queries, keys, values and what receives the result: rows of tokens, each with
+            its heads side by side.
+        strides: `[4]`, from one of their rows to the next, in elements.
         heads, size: H and D.
         bounds: `[B + 1]`, sequence i is the tokens from `bounds[i]` to `bounds[i + 1]`.
         scale: float32, of the scores.
         reach: two numbers; the token at t sees those from t - reach[0] to t + reach[1] of its sequence.
         key, threshold, kept: as `drop` takes them; nothing is dropped at threshold 0.
         keeps: whether the probabilities are wanted, for `attend_backward`; else none are returned.
-        out: `[N, H * D]`, of the dtype of `q`; tokens in no sequence get 0.
     """
-    places = places_of(bounds, heads)
+    places = _places_of(bounds, heads)
     probabilities = np.empty(places[-1] if keeps else 0, np.float32)
     chunks = (heads + _HEADS - 1) // _HEADS
     in_parts(
         team, (len(bounds) - 1) * chunks, _forward_part,
-        (q, k, v, firsts, heads, size, bounds, places, scale, reach, key, threshold, kept, probabilities,
-         out),
+        (half, addresses, strides, heads, size, bounds, places, scale, reach, key, threshold, kept,
+         probabilities),
     )  # fmt: skip
-    out[bounds[-1] :] = 0
     return probabilities
-
-
-@inner(error_model="numpy", fastmath=_FAST)
-def _of_scores(grads: NDArray[np.float32], probabilities: NDArray[np.float32], scale: Any) -> None:
-    """Overwrite the gradients of probabilities, `[R, W]`, with those of the scores."""
-    for i in range(len(grads)):
-        g, p = grads[i], probabilities[i]
-        total = np.float32(0)
-        for j in range(len(p)):
-            total += g[j] * p[j]
-        for j in range(len(p)):
-            g[j] = p[j] * (g[j] - total) * scale
 
 
 @inner(error_model="numpy")
 def _backward_part(
-    part: int, parts: int, grad: NDArray[Any], q: NDArray[Any], k: NDArray[Any], v: NDArray[Any],
-    firsts: NDArray[np.int64], heads: int, size: int, bounds: NDArray[Any], places: NDArray[np.int64],
-    scale: Any, key: np.uint64, threshold: Any, kept: Any, probabilities: NDArray[np.float32],
-    of_q: NDArray[Any], of_k: NDArray[Any], of_v: NDArray[Any],
+    part: int, parts: int, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int,
+    size: int, bounds: NDArray[np.int64], places: NDArray[np.int64], scale: Any, key: np.uint64,
+    threshold: Any, kept: Any, probabilities: NDArray[np.float32],
 ) -> None:  # fmt: skip
     chunks = parts // (len(bounds) - 1)
     which, chunk = part // chunks, part % chunks
-    start, stop = np.int64(bounds[which]), np.int64(bounds[which + 1])
-    n = stop - start
-    width, deep = _rounded(n, COLUMNS), _rounded(size, COLUMNS)
-    high = _rounded(n, ROWS)
+    n = bounds[which + 1] - bounds[which]
+    width, deep, high = _rounded(n, COLUMNS), _rounded(size, COLUMNS), _rounded(n, ROWS)
     most = min(_QUERIES, high)
-    queries, keys = np.zeros((high, deep), np.float32), np.zeros((high, deep), np.float32)
-    above, values = np.zeros((high, deep), np.float32), np.zeros((size, width), np.float32)
-    line = np.empty(size, np.float32)
-    for_queries = np.empty((most, deep), np.float32)
-    for_keys, for_values = np.empty((high, deep), np.float32), np.empty((high, deep), np.float32)
-    used, grads = np.zeros((most, width), np.float32), np.zeros((most, width), np.float32)
-    draws = np.empty(most * width // 4, np.uint64)
-    lanes = draws.view(np.uint16)
+    room = np.zeros(5 * high * deep + size * width + most * (2 * width + deep + width // 2), np.float32)
+    queries = np.int64(room.ctypes.data)
+    keys = queries + 4 * high * deep
+    above = keys + 4 * high * deep
+    of_keys = above + 4 * high * deep
+    of_values = of_keys + 4 * high * deep
+    values = of_values + 4 * high * deep
+    used = values + 4 * size * width
+    grads = used + 4 * most * width
+    of_queries = grads + 4 * most * width
+    draws = of_queries + 4 * most * deep
+    each = 2 if half else 4
+    rows = addresses + each * bounds[which] * strides
     for h in range(chunk * _HEADS, min((chunk + 1) * _HEADS, heads)):
-        column = h * size
-        _take(q[start:stop], firsts[0] + column, size, np.float32(1), queries)
-        _take(k[start:stop], firsts[1] + column, size, np.float32(1), keys)
-        _turn(v[start:stop], firsts[2] + column, line, values)
-        _take(grad[start:stop], column, size, np.float32(1), above)
-        own = places[which] + h * n * width
+        column = each * h * size
+        _take(half, rows[0] + column, strides[0], n, size, np.float32(1), queries, deep)
+        _take(half, rows[1] + column, strides[1], n, size, np.float32(1), keys, deep)
+        _turn(half, rows[2] + column, strides[2], n, size, values, width)
+        _take(half, rows[3] + column, strides[3], n, size, np.float32(1), above, deep)
         for first in range(0, n, _QUERIES):
             count: Any = min(_QUERIES, n - first)
-            place = own + first * width
-            kept_p = probabilities[place : place + count * width]
-            g, u = grads[:count].reshape(-1), used[:count].reshape(-1)
-            at_query = 4 * first * deep
-            product(
-                above.ctypes.data + at_query, deep, 1, values.ctypes.data, width, grads.ctypes.data, width,
-                count, width, size, 0,
-            )  # fmt: skip
-            if threshold:
-                draw(key, place, draws[: len(u) // 4])
-                for j in range(len(u)):
-                    factor = kept if lanes[j] >= threshold else np.float32(0)
-                    u[j] = kept_p[j] * factor
-                    g[j] *= factor
-            else:
-                for j in range(len(u)):
-                    u[j] = kept_p[j]
-            _of_scores(grads[:count], kept_p.reshape((count, width)), scale)
-            adds = np.int64(first > 0)
-            product(
-                used.ctypes.data, 1, width, above.ctypes.data + at_query, deep, for_values.ctypes.data, deep,
-                n, deep, count, adds,
-            )  # fmt: skip
-            product(
-                grads.ctypes.data, 1, width, queries.ctypes.data + at_query, deep, for_keys.ctypes.data, deep,
-                n, deep, count, adds,
-            )  # fmt: skip
-            product(
-                grads.ctypes.data, width, 1, keys.ctypes.data, deep, for_queries.ctypes.data, deep,
-                count, deep, n, 0,
-            )  # fmt: skip
-            _give(for_queries, size, of_q[start + first : start + first + count], firsts[0] + column)
-        _give(for_keys, size, of_k[start:stop], firsts[1] + column)
-        _give(for_values, size, of_v[start:stop], firsts[2] + column)
+            at, adds = 4 * first * deep, np.int64(first > 0)
+            place = places[which] + (h * n + first) * width
+            kept_there = np.int64(probabilities.ctypes.data) + 4 * place
+            product(above + at, deep, 1, values, width, grads, width, count, width, size, 0)
+            _drop_both(key, place, threshold, kept, count * width, draws, kept_there, used, grads)
+            _of_scores(grads, kept_there, count, width, scale)
+            product(used, 1, width, above + at, deep, of_values, deep, n, deep, count, adds)
+            product(grads, 1, width, queries + at, deep, of_keys, deep, n, deep, count, adds)
+            product(grads, width, 1, keys, deep, of_queries, deep, count, deep, n, 0)
+            target = rows[4] + each * first * strides[4] + column
+            _give(half, of_queries, deep, count, size, target, strides[4])
+        _give(half, of_keys, deep, n, size, rows[5] + column, strides[5])
+        _give(half, of_values, deep, n, size, rows[6] + column, strides[6])
+    room[0] = 0  # until here it is in use, which nobody would know from addresses
 
 
 @kernel(error_model="numpy")
 def attend_backward(
-    team: Team, grad: NDArray[Any], q: NDArray[Any], k: NDArray[Any], v: NDArray[Any],
-    firsts: NDArray[np.int64], heads: int, size: int, bounds: NDArray[Any], scale: Any, key: np.uint64,
-    threshold: Any, kept: Any, probabilities: NDArray[np.float32], of_q: NDArray[Any], of_k: NDArray[Any],
-    of_v: NDArray[Any],
+    team: Team, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int, size: int,
+    bounds: NDArray[np.int64], scale: Any, key: np.uint64, threshold: Any, kept: Any,
+    probabilities: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    """Write the gradients of `attend`'s queries, keys and values to the columns where these lie.
+    """Compute the gradients of `attend`'s queries, keys and values from that of its result.
 
     Args:
-        grad: `[N, H * D]`, of its result.
-        probabilities: what it returned; the rest as it took it.
-        of_q, of_k, of_v: `[N, S]`; tokens in no sequence get 0.
+        addresses, strides: `[7]`, of queries, keys and values, of the gradient of the result, and of what
+            receives those of queries, keys and values.
+        probabilities: what `attend` returned; the rest as it took it.
     """
     chunks = (heads + _HEADS - 1) // _HEADS
     in_parts(
         team, (len(bounds) - 1) * chunks, _backward_part,
-        (grad, q, k, v, firsts, heads, size, bounds, places_of(bounds, heads), scale, key, threshold, kept,
-         probabilities, of_q, of_k, of_v),
+        (half, addresses, strides, heads, size, bounds, _places_of(bounds, heads), scale, key, threshold,
+         kept, probabilities),
     )  # fmt: skip
-    for which, rows in enumerate((of_q, of_k, of_v)):
-        rows[bounds[-1] :, firsts[which] : firsts[which] + heads * size] = 0

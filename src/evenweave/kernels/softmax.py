@@ -9,7 +9,6 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 from evenweave.kernels.compiled import inner
 from evenweave.kernels.vectors import (
@@ -28,21 +27,21 @@ LOG2E = np.float32(math.log2(math.e))
 LANES = 8
 
 
-def _build_row(typing: Any, scores: Any, out: Any, width: Any, low: Any, high: Any) -> Any:
-    """Write the softmax of 2**scores, from `low` to `high`, to `out`, and 0 elsewhere.
+def _build_row(typing: Any, scores: Any, width: Any, low: Any, high: Any) -> Any:
+    """Put the softmax of 2**scores, from `low` to `high`, in their place, and 0 elsewhere.
 
     Args:
-        scores, out: addresses of `width` numbers, a multiple of LANES; may be the same.
+        scores: address of `width` numbers, a multiple of LANES.
     """
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         _fill_row(builder, *given)
         return context.get_dummy_value()
 
-    return types.none(*[types.int64] * 5), build
+    return types.none(*[types.int64] * 4), build
 
 
-def _fill_row(builder: Any, scores: Any, out: Any, width: Any, low: Any, high: Any) -> None:
+def _fill_row(builder: Any, scores: Any, width: Any, low: Any, high: Any) -> None:
     lower, upper = (spread(builder, builder.trunc(end, NARROW), wholes(LANES)) for end in (low, high))
     within = ir.Constant(wholes(LANES), list(range(LANES)))
 
@@ -61,14 +60,14 @@ def _fill_row(builder: Any, scores: Any, out: Any, width: Any, low: Any, high: A
     def raised(offset: Any, values: list[Any]) -> list[Any]:
         made = power(builder, builder.fsub(load(builder, scores, offset, LANES), most))
         made = builder.select(seen(offset), made, constant(0.0, LANES))
-        store(builder, made, out, offset)
+        store(builder, made, scores, offset)
         return [builder.fadd(values[0], made)]
 
     (total,) = over(builder, width, LANES, [constant(0.0, LANES)], raised)
     share = builder.fdiv(constant(1.0, LANES), across(builder, total, builder.fadd))
 
     def shared(offset: Any, _: list[Any]) -> list[Any]:
-        store(builder, builder.fmul(load(builder, out, offset, LANES), share), out, offset)
+        store(builder, builder.fmul(load(builder, scores, offset, LANES), share), scores, offset)
         return []
 
     over(builder, width, LANES, [], shared)
@@ -78,18 +77,15 @@ _row: Any = intrinsic(_build_row)
 
 
 @inner(error_model="numpy")
-def softmax(
-    scores: NDArray[np.float32], out: NDArray[np.float32], first: int, size: int, before: int, after: int
-) -> None:
-    """Write the softmax of 2**`scores`, `[R, W]`, to `out`, each row within the tokens that it sees.
+def softmax(scores: int, rows: int, width: int, first: int, size: int, before: int, after: int) -> None:
+    """Put the softmax of 2**scores in their place, each row within the tokens that it sees.
 
     Args:
-        scores: of the tokens from `first` on of a sequence; W is a multiple of LANES. May be `out`.
+        scores: address of `[rows, width]` numbers, of the tokens from `first` on of a sequence.
+        width: a multiple of LANES.
         size: of the sequence; columns beyond it get 0.
         before, after: the token at t sees those from t - before to t + after.
     """
-    width = scores.shape[1]
-    source, target = scores.ctypes.data, out.ctypes.data
-    for r in range(len(scores)):
+    for r in range(rows):
         low, high = max(0, first + r - before), min(size, first + r + after + 1)
-        _row(source + 4 * r * width, target + 4 * r * width, width, low, high)
+        _row(scores + 4 * r * width, width, low, high)

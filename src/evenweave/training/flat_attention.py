@@ -20,7 +20,7 @@ from evenweave.errors import ArgumentError
 from evenweave.kernels import attention as kernels
 from evenweave.training.dropout import drop_terms, new_key
 from evenweave.training.flat_layout import Layout
-from evenweave.training.native import plain, team
+from evenweave.training.native import team
 
 NAME = "evenweave_flat"
 # As far as any sequence goes.
@@ -38,12 +38,6 @@ class How:
     scale: float
     causal: bool
     window: int | None
-
-    @property
-    def bounds(self) -> NDArray[np.int32]:
-        """Where the sequences begin and end, on the CPU."""
-        made: NDArray[np.int32] = self.layout.bounds.numpy()
-        return made
 
     @property
     def reach(self) -> tuple[int, int]:
@@ -138,7 +132,7 @@ def _on_gpu(q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
 
 @dataclass(frozen=True)
 class Part:
-    """Queries, keys or values: the columns from `first` on, of `rows` `[N, S]`, contiguous."""
+    """Queries, keys or values: the columns from `first` on, of `rows` `[N, S]`."""
 
     rows: Tensor
     first: int = 0
@@ -160,7 +154,8 @@ class _FlatAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
-        parts = (Part(x.detach().reshape(len(x), -1).contiguous()) for x in (q, k, v))
+        kind = q.dtype if q.dtype == k.dtype == v.dtype else torch.float32
+        parts = (Part(x.detach().to(kind).reshape(len(x), -1).contiguous()) for x in (q, k, v))
         keeps = any(ctx.needs_input_grad)
         out, ctx.saved = attend(*parts, heads=q.shape[1], size=q.shape[2], how=how, keeps=keeps)
         ctx.how = how
@@ -169,10 +164,10 @@ class _FlatAttention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        flat = grad.reshape(len(grad), -1).contiguous()
-        made = [torch.empty_like(flat) for _ in range(3)]
+        flat = grad.to(ctx.saved.given[0].rows.dtype).reshape(len(grad), -1).contiguous()
+        made = [Part(torch.empty_like(flat)) for _ in range(3)]
         attend_backward(flat, ctx.saved, ctx.how, *made)
-        return *(each.view(grad.shape) for each in made), None
+        return *(part.rows.view(grad.shape) for part in made), None
 
 
 def attend(
@@ -186,26 +181,38 @@ def attend(
         keeps: whether there may be a backward pass; else there is nothing for it.
     """
     out = torch.empty(len(q.rows), heads * size, dtype=q.rows.dtype)
+    out[how.layout.tokens :] = 0
     key = new_key() if how.dropout else np.uint64(0)
     probabilities = kernels.attend(
-        team(), *(plain(part.rows) for part in (q, k, v)), _firsts(q, k, v), heads, size, how.bounds,
-        np.float32(how.scale), how.reach, key, *drop_terms(how.dropout), keeps, plain(out),
+        team(), *_places((q, k, v, Part(out))), heads, size, how.layout.starts, np.float32(how.scale),
+        how.reach, key, *drop_terms(how.dropout), keeps,
     )  # fmt: skip
     return out, Attended((q, k, v), heads, size, key, probabilities) if keeps else None
 
 
-def attend_backward(grad: Tensor, saved: Attended, how: How, q: Tensor, k: Tensor, v: Tensor) -> None:
-    """Write the gradients of `attend`'s queries, keys and values, from that of its result.
-
-    Args:
-        q, k, v: receive them where those lay in the rows of their parts; all may be one tensor.
-    """
+def attend_backward(grad: Tensor, saved: Attended, how: How, q: Part, k: Part, v: Part) -> None:
+    """Write the gradients of `attend`'s queries, keys and values, from that of its result, to q, k and v."""
+    columns = saved.heads * saved.size
+    for part in (q, k, v):
+        part.rows[how.layout.tokens :, part.first : part.first + columns] = 0
     kernels.attend_backward(
-        team(), plain(grad), *(plain(part.rows) for part in saved.given), _firsts(*saved.given),
-        saved.heads, saved.size, how.bounds, np.float32(how.scale), saved.key, *drop_terms(how.dropout),
-        saved.probabilities, plain(q), plain(k), plain(v),
+        team(), *_places((*saved.given, Part(grad), q, k, v)), saved.heads, saved.size, how.layout.starts,
+        np.float32(how.scale), saved.key, *drop_terms(how.dropout), saved.probabilities,
     )  # fmt: skip
 
 
-def _firsts(*parts: Part) -> NDArray[np.int64]:
-    return np.array([part.first for part in parts])
+def _places(parts: tuple[Part, ...]) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+    """Return whether parts are bfloat16, where they lie, and how far their rows are apart.
+
+    Raises:
+        ArgumentError: they are neither that nor float32.
+    """
+    dtype = parts[0].rows.dtype
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise ArgumentError(f"flat batches on a CPU are float32 or bfloat16, not {dtype}")
+    assert all(part.rows.dtype == dtype and part.rows.stride(1) == 1 for part in parts)
+    return (
+        int(dtype == torch.bfloat16),
+        np.array([part.rows.data_ptr() + part.first * dtype.itemsize for part in parts]),
+        np.array([part.rows.stride(0) for part in parts]),
+    )

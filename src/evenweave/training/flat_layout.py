@@ -35,12 +35,14 @@ class Layout:
 
     Attributes:
         lengths: int64 `[B]`, in the flat row's order: longest first.
+        starts: int64 `[B + 1]`, where each begins, and where the last one ends.
         order: int64 `[B]`, the place each had in the padded batch.
-        bounds: int32 tensor `[B + 1]` on the device.
+        bounds: the same, an int32 tensor on the device.
         width: length of the flat row; tokens beyond the sequences are in none.
     """
 
     lengths: NDArray[np.int64]
+    starts: NDArray[np.int64]
     order: NDArray[np.int64]
     bounds: Tensor
     width: int
@@ -125,8 +127,8 @@ def flatten(
     positions = np.full(width, position_start)
     positions[:tokens] += np.arange(tokens) - np.repeat(bounds[:-1], lengths)
     flat["position_ids"] = torch.from_numpy(positions)[None].to(device, non_blocking=True)
-    starts = torch.from_numpy(bounds.astype(np.int32)).to(device, non_blocking=True)
-    return flat, Layout(lengths, order, starts, width)
+    on_device = torch.from_numpy(bounds.astype(np.int32)).to(device, non_blocking=True)
+    return flat, Layout(lengths, bounds, order, on_device, width)
 
 
 def rung_of(tokens: int, *, per_octave: int) -> int:

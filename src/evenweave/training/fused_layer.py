@@ -238,7 +238,8 @@ class _Layer(torch.autograd.Function):
         if wanted[8]:
             grads[6] = of_out.t() @ context
         of_qkv = torch.empty(len(grad), 3 * grad.shape[1], dtype=settings.dtype)
-        attend_backward(of_out @ w_out, attended, settings.how, of_qkv, of_qkv, of_qkv)
+        parts = (Part(of_qkv, grad.shape[1] * place) for place in range(3))
+        attend_backward(of_out @ w_out, attended, settings.how, *parts)
         if any(wanted[2:8]):
             grads[0:6:2], grads[1:6:2] = (of_qkv.t() @ half).chunk(3), of_qkv.sum(0).chunk(3)
         of_x = beside.add_(of_qkv @ w_in) if wanted[0] else None

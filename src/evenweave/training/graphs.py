@@ -241,7 +241,7 @@ class Graphs:
         inputs = {name: block[row][None] for row, name in enumerate(names)}
         labels = inputs.pop("labels")
         # No sequence is longer than the row; what is beyond a sequence's end costs an empty block.
-        layout = Layout(np.array([width]), np.arange(1), starts, width)
+        layout = Layout(np.array([width]), np.array([0, width]), np.arange(1), starts, width)
 
         def work() -> Tensor:
             use_layout(layout)
