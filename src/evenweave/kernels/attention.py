@@ -1,9 +1,11 @@
 """Attention within the sequences of a flat batch, and its gradient, without padding.
 
 A part is some heads of one sequence: queries, keys and values come out of the flat row into a thread's own
-memory, all between them and the result stays in its caches, and nothing is as large as a batch but the
-probabilities, kept for the gradient. Attention: Vaswani et al. 2017, section 3.2. All is computed in
-float32: it costs little beside the model's matrix products, and runs in bfloat16 keep exact probabilities.
+memory, and all between them and the result stays in its caches. Probabilities are not kept: the gradient
+makes them again from two numbers a row (as Dao et al. 2022, FlashAttention, section 3.1, do), so that no
+memory grows with the square of a sequence's length. Attention: Vaswani et al. 2017, section 3.2. All is
+computed in float32: it costs little beside the model's matrix products, and runs in bfloat16 have exact
+probabilities.
 
 Dropout is that of `dropout.py`: the same key drops the same places.
 
@@ -11,7 +13,7 @@ Kernels get addresses of memory and not arrays: slices of arrays take long to co
 are one compilation.
 
 Shape legend: B sequences, N tokens, H heads, D dimensions of a head, L tokens of a sequence, W the same
-rounded up to COLUMNS. Tokens are float32, or bfloat16 as in `half.py`.
+rounded up to COLUMNS, S tokens of all sequences. Tokens are float32, or bfloat16 as in `half.py`.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def _rounded(number: int, unit: int) -> int:
 
 @inner
 def _places_of(bounds: NDArray[np.int64], heads: int) -> NDArray[np.int64]:
-    """Return where each sequence's probabilities, `[H, L, W]`, begin, and where all end: `[B + 1]`."""
+    """Return where each sequence's probabilities, `[H, L, W]`, would begin, and where all end: `[B + 1]`."""
     places = np.zeros(len(bounds), np.int64)
     for i in range(len(bounds) - 1):
         size = bounds[i + 1] - bounds[i]
@@ -103,16 +105,12 @@ def _drop_both(
     used: int, grads: int,
 ) -> None:  # fmt: skip
     """Write what dropout left of probabilities to `used`, and do as it did to the gradients of that."""
+    words, lanes_of = numbers(draws, count // 4, np.uint64), numbers(draws, count, np.uint16)
     p, u = numbers(probabilities, count, np.float32), numbers(used, count, np.float32)
-    if not threshold:
-        for j in range(count):
-            u[j] = p[j]
-        return
-    words, g = numbers(draws, count // 4, np.uint64), numbers(grads, count, np.float32)
+    g = numbers(grads, count, np.float32)
     draw(key, place, words)
-    lanes = words.view(np.uint16)
     for j in range(count):
-        factor = kept if lanes[j] >= threshold else np.float32(0)
+        factor = kept if lanes_of[j] >= threshold else np.float32(0)
         u[j] = p[j] * factor
         g[j] *= factor
 
@@ -134,7 +132,7 @@ def _of_scores(grads: int, probabilities: int, rows: int, width: int, scale: Any
 def _forward_part(
     part: int, parts: int, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int,
     size: int, bounds: NDArray[np.int64], places: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64,
-    threshold: Any, kept: Any, probabilities: NDArray[np.float32],
+    threshold: Any, kept: Any, terms: NDArray[np.float32],
 ) -> None:  # fmt: skip
     chunks = parts // (len(bounds) - 1)
     which, chunk = part // chunks, part % chunks
@@ -159,17 +157,13 @@ def _forward_part(
         _take(half, q, strides[0], n, size, scale * LOG2E, queries, deep)
         _turn(half, k, strides[1], n, size, keys, width)
         _take(half, v, strides[2], n, size, np.float32(1), values, deep)
-        own = places[which] + h * n * width
+        own = np.int64(terms[h, bounds[which] :].ctypes.data)
         for first in range(0, n, _QUERIES):
             count: Any = min(_QUERIES, n - first)
             product(queries + 4 * first * deep, deep, 1, keys, width, scores, width, count, width, size, 0)
-            softmax(scores, count, width, first, n, reach[0], reach[1])
-            place = own + first * width
-            if len(probabilities):
-                source = numbers(scores, count * width, np.float32)
-                for j in range(count * width):
-                    probabilities[place + j] = source[j]
+            softmax(scores, own + 8 * first, False, count, width, first, n, reach[0], reach[1])
             if threshold:
+                place = places[which] + (h * n + first) * width
                 _drop(key, place, threshold, kept, count * width, draws, scores)
             product(scores, width, 1, values, deep, made, deep, count, deep, n, 0)
             _give(half, made, deep, count, size, out + each * first * strides[3], strides[3])
@@ -179,9 +173,9 @@ def _forward_part(
 @kernel(error_model="numpy")
 def attend(
     team: Team, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int, size: int,
-    bounds: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64, threshold: Any, kept: Any, keeps: bool,
+    bounds: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64, threshold: Any, kept: Any,
 ) -> Any:  # fmt: skip
-    """Compute softmax attention within each sequence; return the probabilities, flat.
+    """Compute softmax attention within each sequence; return what `attend_backward` needs, `[H, S, 2]`.
 
     Args:
         half: 1 where all tokens are bfloat16, 0 where they are float32.
@@ -193,58 +187,65 @@ def attend(
         scale: float32, of the scores.
         reach: two numbers; the token at t sees those from t - reach[0] to t + reach[1] of its sequence.
         key, threshold, kept: as `drop` takes them; nothing is dropped at threshold 0.
-        keeps: whether the probabilities are wanted, for `attend_backward`; else none are returned.
     """
-    places = _places_of(bounds, heads)
-    probabilities = np.empty(places[-1] if keeps else 0, np.float32)
+    terms = np.empty((heads, bounds[-1], 2), np.float32)
     chunks = (heads + _HEADS - 1) // _HEADS
     in_parts(
         team, (len(bounds) - 1) * chunks, _forward_part,
-        (half, addresses, strides, heads, size, bounds, places, scale, reach, key, threshold, kept,
-         probabilities),
+        (half, addresses, strides, heads, size, bounds, _places_of(bounds, heads), scale, reach, key,
+         threshold, kept, terms),
     )  # fmt: skip
-    return probabilities
+    return terms
 
 
 @inner(error_model="numpy")
 def _backward_part(
     part: int, parts: int, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int,
-    size: int, bounds: NDArray[np.int64], places: NDArray[np.int64], scale: Any, key: np.uint64,
-    threshold: Any, kept: Any, probabilities: NDArray[np.float32],
+    size: int, bounds: NDArray[np.int64], places: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64,
+    threshold: Any, kept: Any, terms: NDArray[np.float32],
 ) -> None:  # fmt: skip
     chunks = parts // (len(bounds) - 1)
     which, chunk = part // chunks, part % chunks
     n = bounds[which + 1] - bounds[which]
     width, deep, high = _rounded(n, COLUMNS), _rounded(size, COLUMNS), _rounded(n, ROWS)
     most = min(_QUERIES, high)
-    room = np.zeros(5 * high * deep + size * width + most * (2 * width + deep + width // 2), np.float32)
+    room = np.zeros(6 * high * deep + 2 * size * width + most * (3 * width + deep + width // 2), np.float32)
     queries = np.int64(room.ctypes.data)
-    keys = queries + 4 * high * deep
+    scaled = queries + 4 * high * deep
+    keys = scaled + 4 * high * deep
     above = keys + 4 * high * deep
     of_keys = above + 4 * high * deep
     of_values = of_keys + 4 * high * deep
-    values = of_values + 4 * high * deep
-    used = values + 4 * size * width
+    turned_keys = of_values + 4 * high * deep
+    values = turned_keys + 4 * size * width
+    shares = values + 4 * size * width
+    used = shares + 4 * most * width
     grads = used + 4 * most * width
     of_queries = grads + 4 * most * width
     draws = of_queries + 4 * most * deep
-    each = 2 if half else 4
+    each, one = 2 if half else 4, np.float32(1)
     rows = addresses + each * bounds[which] * strides
     for h in range(chunk * _HEADS, min((chunk + 1) * _HEADS, heads)):
         column = each * h * size
-        _take(half, rows[0] + column, strides[0], n, size, np.float32(1), queries, deep)
-        _take(half, rows[1] + column, strides[1], n, size, np.float32(1), keys, deep)
+        _take(half, rows[0] + column, strides[0], n, size, one, queries, deep)
+        _take(half, rows[0] + column, strides[0], n, size, scale * LOG2E, scaled, deep)
+        _take(half, rows[1] + column, strides[1], n, size, one, keys, deep)
+        _turn(half, rows[1] + column, strides[1], n, size, turned_keys, width)
         _turn(half, rows[2] + column, strides[2], n, size, values, width)
-        _take(half, rows[3] + column, strides[3], n, size, np.float32(1), above, deep)
+        _take(half, rows[3] + column, strides[3], n, size, one, above, deep)
+        own = np.int64(terms[h, bounds[which] :].ctypes.data)
         for first in range(0, n, _QUERIES):
             count: Any = min(_QUERIES, n - first)
             at, adds = 4 * first * deep, np.int64(first > 0)
-            place = places[which] + (h * n + first) * width
-            kept_there = np.int64(probabilities.ctypes.data) + 4 * place
+            product(scaled + at, deep, 1, turned_keys, width, shares, width, count, width, size, 0)
+            softmax(shares, own + 8 * first, True, count, width, first, n, reach[0], reach[1])
             product(above + at, deep, 1, values, width, grads, width, count, width, size, 0)
-            _drop_both(key, place, threshold, kept, count * width, draws, kept_there, used, grads)
-            _of_scores(grads, kept_there, count, width, scale)
-            product(used, 1, width, above + at, deep, of_values, deep, n, deep, count, adds)
+            left = shares
+            if threshold:
+                left, place = used, places[which] + (h * n + first) * width
+                _drop_both(key, place, threshold, kept, count * width, draws, shares, used, grads)
+            _of_scores(grads, shares, count, width, scale)
+            product(left, 1, width, above + at, deep, of_values, deep, n, deep, count, adds)
             product(grads, 1, width, queries + at, deep, of_keys, deep, n, deep, count, adds)
             product(grads, width, 1, keys, deep, of_queries, deep, count, deep, n, 0)
             target = rows[4] + each * first * strides[4] + column
@@ -257,19 +258,19 @@ def _backward_part(
 @kernel(error_model="numpy")
 def attend_backward(
     team: Team, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int, size: int,
-    bounds: NDArray[np.int64], scale: Any, key: np.uint64, threshold: Any, kept: Any,
-    probabilities: NDArray[np.float32],
+    bounds: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64, threshold: Any, kept: Any,
+    terms: NDArray[np.float32],
 ) -> None:  # fmt: skip
     """Compute the gradients of `attend`'s queries, keys and values from that of its result.
 
     Args:
         addresses, strides: `[7]`, of queries, keys and values, of the gradient of the result, and of what
             receives those of queries, keys and values.
-        probabilities: what `attend` returned; the rest as it took it.
+        terms: what `attend` returned; the rest as it took it.
     """
     chunks = (heads + _HEADS - 1) // _HEADS
     in_parts(
         team, (len(bounds) - 1) * chunks, _backward_part,
-        (half, addresses, strides, heads, size, bounds, _places_of(bounds, heads), scale, key, threshold,
-         kept, probabilities),
+        (half, addresses, strides, heads, size, bounds, _places_of(bounds, heads), scale, reach, key,
+         threshold, kept, terms),
     )  # fmt: skip

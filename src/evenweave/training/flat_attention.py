@@ -146,7 +146,7 @@ class Attended:
     heads: int
     size: int
     key: np.uint64
-    probabilities: NDArray[np.float32]
+    terms: NDArray[np.float32]
 
 
 class _FlatAttention(torch.autograd.Function):
@@ -156,8 +156,7 @@ class _FlatAttention(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
         kind = q.dtype if q.dtype == k.dtype == v.dtype else torch.float32
         parts = (Part(x.detach().to(kind).reshape(len(x), -1).contiguous()) for x in (q, k, v))
-        keeps = any(ctx.needs_input_grad)
-        out, ctx.saved = attend(*parts, heads=q.shape[1], size=q.shape[2], how=how, keeps=keeps)
+        out, ctx.saved = attend(*parts, heads=q.shape[1], size=q.shape[2], how=how)
         ctx.how = how
         return out.view(q.shape)
 
@@ -170,24 +169,21 @@ class _FlatAttention(torch.autograd.Function):
         return *(part.rows.view(grad.shape) for part in made), None
 
 
-def attend(
-    q: Part, k: Part, v: Part, *, heads: int, size: int, how: How, keeps: bool
-) -> tuple[Tensor, Attended | None]:
+def attend(q: Part, k: Part, v: Part, *, heads: int, size: int, how: How) -> tuple[Tensor, Attended]:
     """Return softmax attention `[N, H * D]`, and what `attend_backward` needs of it.
 
     Args:
         q, k, v: H * D columns each, float32 or bfloat16.
         heads, size: H and D.
-        keeps: whether there may be a backward pass; else there is nothing for it.
     """
     out = torch.empty(len(q.rows), heads * size, dtype=q.rows.dtype)
     out[how.layout.tokens :] = 0
     key = new_key() if how.dropout else np.uint64(0)
-    probabilities = kernels.attend(
+    terms = kernels.attend(
         team(), *_places((q, k, v, Part(out))), heads, size, how.layout.starts, np.float32(how.scale),
-        how.reach, key, *drop_terms(how.dropout), keeps,
+        how.reach, key, *drop_terms(how.dropout),
     )  # fmt: skip
-    return out, Attended((q, k, v), heads, size, key, probabilities) if keeps else None
+    return out, Attended((q, k, v), heads, size, key, terms)
 
 
 def attend_backward(grad: Tensor, saved: Attended, how: How, q: Part, k: Part, v: Part) -> None:
@@ -197,7 +193,7 @@ def attend_backward(grad: Tensor, saved: Attended, how: How, q: Part, k: Part, v
         part.rows[how.layout.tokens :, part.first : part.first + columns] = 0
     kernels.attend_backward(
         team(), *_places((*saved.given, Part(grad), q, k, v)), saved.heads, saved.size, how.layout.starts,
-        np.float32(how.scale), saved.key, *drop_terms(how.dropout), saved.probabilities,
+        np.float32(how.scale), how.reach, saved.key, *drop_terms(how.dropout), saved.terms,
     )  # fmt: skip
 
 

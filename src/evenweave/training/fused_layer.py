@@ -191,7 +191,6 @@ class _Layer(torch.autograd.Function):
         context, attended = attend(
             *(Part(qkv, width * place) for place in range(3)),
             heads=settings.heads, size=width // settings.heads, how=settings.how,
-            keeps=settings.differentiable,
         )  # fmt: skip
         norms = [parameter.detach() for parameter in parameters[12:]]
         first, first_half, normal1, spread1, key1 = _norm(

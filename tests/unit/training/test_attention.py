@@ -58,22 +58,22 @@ class Case:
         )
 
 
-def _ours(case: Case, rows: Tensor, threads: Team, *, keeps: bool = True) -> tuple[Tensor, Any]:
+def _ours(case: Case, rows: Tensor, threads: Team) -> tuple[Tensor, Any]:
     out = torch.full((len(rows), case.heads * case.size), 9.0, dtype=rows.dtype)
-    probabilities = attention.attend(
+    terms = attention.attend(
         threads, *case.places(rows, out), case.heads, case.size, case.bounds, SCALE, case.reach,
-        np.uint64(case.key), *drop_terms(case.p), keeps,
+        np.uint64(case.key), *drop_terms(case.p),
     )  # fmt: skip
     assert (out[-BEYOND:] == 9).all()
-    return out[:-BEYOND], probabilities
+    return out[:-BEYOND], terms
 
 
-def _gradients(case: Case, rows: Tensor, grad: Tensor, probabilities: Any, threads: Team) -> Tensor:
+def _gradients(case: Case, rows: Tensor, grad: Tensor, terms: Any, threads: Team) -> Tensor:
     made = torch.full_like(rows, 9.0)
     thirds = [made[:, case.heads * case.size * which :] for which in range(3)]
     attention.attend_backward(
         threads, *case.places(rows, grad, *thirds), case.heads, case.size, case.bounds, SCALE,
-        np.uint64(case.key), *drop_terms(case.p), probabilities,
+        case.reach, np.uint64(case.key), *drop_terms(case.p), terms,
     )  # fmt: skip
     assert (made[-BEYOND:] == 9).all()
     return made[:-BEYOND]
@@ -119,11 +119,11 @@ cases = st.builds(
 def test_it_is_torchs(case: Case) -> None:
     rows = case.rows().requires_grad_(True)
     expected = _theirs(case, rows)
-    out, probabilities = _ours(case, rows.detach(), team())
+    out, terms = _ours(case, rows.detach(), team())
     torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
     grad = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
     expected.backward(grad)
-    made = _gradients(case, rows.detach(), grad, probabilities, team())
+    made = _gradients(case, rows.detach(), grad, terms, team())
     assert rows.grad is not None
     torch.testing.assert_close(made, rows.grad[:-BEYOND], rtol=1e-4, atol=3e-5)
 
@@ -132,45 +132,42 @@ def test_it_is_torchs(case: Case) -> None:
 def test_bfloat16_is_read_as_it_is_and_rounded_once(case: Case) -> None:
     case = replace(case, half=True)
     rows = case.rows()
-    out, probabilities = _ours(case, rows, team())
+    out, terms = _ours(case, rows, team())
     wide = replace(case, half=False)
     expected, same = _ours(wide, rows.float(), team())
-    assert np.array_equal(probabilities, same)
+    assert np.array_equal(terms, same)
     assert torch.equal(out, expected.to(torch.bfloat16))
     grad = torch.randn(out.shape, generator=torch.Generator().manual_seed(1)).to(torch.bfloat16)
-    made = _gradients(case, rows, grad, probabilities, team())
-    unrounded = _gradients(wide, rows.float(), grad.float(), probabilities, team())
+    made = _gradients(case, rows, grad, terms, team())
+    unrounded = _gradients(wide, rows.float(), grad.float(), terms, team())
     assert torch.equal(made, unrounded.to(torch.bfloat16))
 
 
 @given(case=cases)
 def test_threads_change_nothing(case: Case) -> None:
     rows = case.rows()
-    out, probabilities = _ours(case, rows, team())
+    out, terms = _ours(case, rows, team())
     alone, same = _ours(case, rows, ALONE)
     assert torch.equal(out, alone)
-    assert np.array_equal(probabilities, same)
-    without, none = _ours(case, rows, team(), keeps=False)
-    assert torch.equal(out, without)
-    assert not len(none)
-    grads = [_gradients(case, rows, out, probabilities, threads) for threads in (team(), ALONE)]
+    assert np.array_equal(terms, same)
+    grads = [_gradients(case, rows, out, terms, threads) for threads in (team(), ALONE)]
     assert torch.equal(*grads)
 
 
 @pytest.mark.parametrize("spread", [1e-3, 1.0, 30.0])
 def test_probabilities_are_those_of_double_precision(spread: float) -> None:
-    case = Case((200,), 2, 16, spread=spread)
+    """With values that are one-hot, what comes out is the probabilities themselves."""
+    case = Case((64,), 1, 64, spread=spread)
     rows = case.rows()
-    _, made = _ours(case, rows, team())
-    q, k, _ = (x.view(-1, 2, 16).transpose(0, 1).double() for x in rows[:200].chunk(3, dim=1))
-    scores = q @ k.transpose(1, 2) * float(SCALE)
-    expected = torch.softmax(scores, dim=-1)
-    found = torch.from_numpy(made).view(2, 200, 200).double()
+    rows[:64, 128:] = torch.eye(64)
+    made, _ = _ours(case, rows, team())
+    q, k = (x.double() for x in rows[:64, :128].chunk(2, dim=1))
+    expected = torch.softmax(q @ k.t() * float(SCALE), dim=-1)
     # A score has the rounding error of its terms, which the exponential makes relative.
-    terms = (q.abs() @ k.abs().transpose(1, 2) * float(SCALE)).max()
-    off = (found - expected).abs() / expected.clamp(min=1e-30)
+    terms = (q.abs() @ k.abs().t() * float(SCALE)).max()
+    off = (made.double() - expected).abs() / expected.clamp(min=1e-30)
     assert off[expected > 1e-30].max() < 5e-7 * (2 + terms)
-    torch.testing.assert_close(found.sum(-1), torch.ones(2, 200, dtype=torch.double), rtol=1e-6, atol=0)
+    torch.testing.assert_close(made.double().sum(-1), torch.ones(64).double(), rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
