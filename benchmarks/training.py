@@ -2,8 +2,8 @@
 
 Same encoder, same rows; the runs take turns, the best of the repeats counts. With the warm-up the default is
 50 steps, what group_by_length sorts together: fewer would be its longest rows. With --epochs the runs are
-whole ones, once each, timed from their first step to their last, and end with the F1 of the validation split;
-over seeds: tagging.py.
+whole ones, timed from their first step to their last, and end with the F1 of the validation split; over seeds:
+tagging.py.
 
     python benchmarks/training.py [DATA] [--batch 8 32] [--steps 47] [--repeats 2] [--epochs 1]
 """
@@ -209,7 +209,7 @@ def main() -> None:
     }
     length = {"max_steps": options.steps + WARM_UP}
     if options.epochs:
-        options.repeats, length = 1, {"num_train_epochs": options.epochs, "learning_rate": 1e-4}
+        length = {"num_train_epochs": options.epochs, "learning_rate": 1e-4}
     print("| batch | trainer | seconds | rows/s | real tokens/s | padding | x default | x their best | F1 |")
     print("|---|---|---|---|---|---|---|---|---|")
     for batch in options.batch:
