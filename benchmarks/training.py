@@ -2,8 +2,7 @@
 
 Same encoder, same rows; the runs take turns, the best of the repeats counts. With the warm-up the default is
 50 steps, what group_by_length sorts together: fewer would be its longest rows. With --epochs the runs are
-whole ones, timed from their first step to their last, and end with the F1 of the validation split; over seeds:
-tagging.py.
+whole ones, timed from first step to last, then scored on the validation split; over seeds: tagging.py.
 
     python benchmarks/training.py [DATA] [--batch 8 32] [--steps 47] [--repeats 2] [--epochs 1]
 """

@@ -70,10 +70,9 @@ def _take(half: int, rows: int, stride: int, n: int, size: int, scale: Any, out:
 def _turn(half: int, rows: int, stride: int, n: int, size: int, out: int, width: int) -> None:
     """Write `[n, size]` numbers, in rows `stride` apart, to columns of rows `width` apart."""
     line, turned = np.empty(size, np.float32), numbers(out, size * width, np.float32)
+    own, each = np.int64(line.ctypes.data), 2 if half else 4
     for t in range(n):
-        _take(
-            half, rows + (2 if half else 4) * t * stride, stride, 1, size, np.float32(1), line.ctypes.data, 0
-        )
+        _take(half, rows + each * t * stride, stride, 1, size, np.float32(1), own, size)
         for j in range(size):
             turned[j * width + t] = line[j]
 

@@ -101,6 +101,8 @@ def attention(
         raise ArgumentError("this model's attention has a bias that flat batches do not carry")
     if query.shape[0] != 1 or query.shape[2] != key.shape[2]:
         raise ArgumentError("flat batches attend from a row to itself only")
+    if key.shape != value.shape or query.shape[3] != key.shape[3]:
+        raise ArgumentError("flat batches have queries, keys and values of one size")
     causal = bool(getattr(module, "is_causal", False) if is_causal is None else is_causal)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     # transformers counts the token itself: a window of w reaches w - 1 to either side.
@@ -180,8 +182,8 @@ def attend(q: Part, k: Part, v: Part, *, heads: int, size: int, how: How) -> tup
     out[how.layout.tokens :] = 0
     key = new_key() if how.dropout else np.uint64(0)
     terms = kernels.attend(
-        team(), *_places((q, k, v, Part(out))), heads, size, how.layout.starts, np.float32(how.scale),
-        how.reach, key, *drop_terms(how.dropout),
+        team(), *_places((q, k, v, Part(out)), heads * size, how), heads, size, how.layout.starts,
+        np.float32(how.scale), how.reach, key, *drop_terms(how.dropout),
     )  # fmt: skip
     return out, Attended((q, k, v), heads, size, key, terms)
 
@@ -192,21 +194,31 @@ def attend_backward(grad: Tensor, saved: Attended, how: How, q: Part, k: Part, v
     for part in (q, k, v):
         part.rows[how.layout.tokens :, part.first : part.first + columns] = 0
     kernels.attend_backward(
-        team(), *_places((*saved.given, Part(grad), q, k, v)), saved.heads, saved.size, how.layout.starts,
-        np.float32(how.scale), how.reach, saved.key, *drop_terms(how.dropout), saved.terms,
+        team(), *_places((*saved.given, Part(grad), q, k, v), columns, how), saved.heads, saved.size,
+        how.layout.starts, np.float32(how.scale), how.reach, saved.key, *drop_terms(how.dropout), saved.terms,
     )  # fmt: skip
 
 
-def _places(parts: tuple[Part, ...]) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+def _places(
+    parts: tuple[Part, ...], columns: int, how: How
+) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
     """Return whether parts are bfloat16, where they lie, and how far their rows are apart.
 
+    Kernels believe what they are told; here it is checked that there are rows and columns enough.
+
     Raises:
-        ArgumentError: they are neither that nor float32.
+        ArgumentError: they are of other sizes, or neither bfloat16 nor float32.
     """
     dtype = parts[0].rows.dtype
     if dtype not in (torch.float32, torch.bfloat16):
         raise ArgumentError(f"flat batches on a CPU are float32 or bfloat16, not {dtype}")
-    assert all(part.rows.dtype == dtype and part.rows.stride(1) == 1 for part in parts)
+    for part in parts:
+        rows = part.rows
+        fits = len(rows) >= how.layout.tokens and rows.shape[1] >= part.first + columns
+        if not fits or rows.dtype != dtype or rows.stride(1) != 1 or not rows.is_cpu:
+            raise ArgumentError(
+                f"attention of {how.layout.tokens} tokens cannot run over {tuple(rows.shape)}"
+            )
     return (
         int(dtype == torch.bfloat16),
         np.array([part.rows.data_ptr() + part.first * dtype.itemsize for part in parts]),

@@ -12,10 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from evenweave.errors import ArgumentError
 from evenweave.kernels import attention
 from evenweave.kernels.products import COLUMNS
 from evenweave.kernels.threads import ALONE, Team
+from evenweave.training import flat_attention
 from evenweave.training.dropout import drop_terms, dropped
+from evenweave.training.flat_layout import flatten
 from evenweave.training.native import team
 
 ANY = 2**31
@@ -179,3 +182,35 @@ def test_what_is_no_number_stays_in_its_sequence(bad: float) -> None:
     assert not torch.isfinite(out[7, :8]).any()
     out[7, :8] = 0
     assert torch.isfinite(out).all()
+
+
+def test_rows_that_are_too_few_or_of_another_kind_are_refused() -> None:
+    _, layout = _flat([4, 2])
+    how = flat_attention.How(layout, 0.0, 0.5, False, None)
+    rows = torch.zeros(6, 24)
+    enough = [flat_attention.Part(rows, first) for first in (0, 8, 16)]
+    assert flat_attention.attend(*enough, heads=2, size=4, how=how)[0].shape == (6, 8)
+    for bad in (rows[:5], rows[:, :23], rows.double(), rows.bfloat16(), torch.zeros(24, 6).t()):
+        with pytest.raises(ArgumentError):
+            flat_attention.attend(
+                enough[0], enough[1], flat_attention.Part(bad, 16), heads=2, size=4, how=how
+            )
+
+
+def test_values_of_another_size_are_refused() -> None:
+    _, layout = _flat([4, 2])
+    q = k = torch.zeros(1, 3, 6, 8)
+    flat_attention.use_layout(layout)
+    try:
+        with pytest.raises(ArgumentError, match="of one size"):
+            flat_attention.attention(None, q, k, torch.zeros(1, 3, 6, 4), None)
+    finally:
+        flat_attention.use_layout(None)
+
+
+def _flat(sizes: list[int]) -> tuple[dict[str, Any], Any]:
+    mask = torch.tensor([[1] * size + [0] * (max(sizes) - size) for size in sizes])
+    batch = {"input_ids": mask, "attention_mask": mask}
+    made = flatten(batch, position_start=0, device=torch.device("cpu"))
+    assert made is not None
+    return made
