@@ -120,16 +120,14 @@ def ours(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> tu
 def theirs(path: str, names: list[str], encoded: Any, given: dict[str, Any]) -> tuple[Done, Any]:
     import transformers
 
-    class TheirClock(clock_for(given), transformers.TrainerCallback):  # type: ignore[misc]
-        pass
-
     class Collator(transformers.DataCollatorForTokenClassification):
         def __call__(self, features: Any, return_tensors: Any = None) -> Any:
             batch = super().__call__(features, return_tensors)
             done.batches.append((int(batch["attention_mask"].sum()), batch["attention_mask"].numel()))
             return batch
 
-    clock, done = TheirClock(), Done()
+    clock: Any = type("TheirClock", (clock_for(given), transformers.TrainerCallback), {})()
+    done = Done()
     model, tokenizer = tagger_to_train(path, label_names=names)
     rows = [{name: c.tolist() for name, c in encoded[i].items()} for i in range(len(encoded))]
     transformers.Trainer(

@@ -53,6 +53,19 @@ def _places_of(bounds: NDArray[np.int64], heads: int) -> NDArray[np.int64]:
 
 
 @inner(error_model="numpy")
+def _share(part: int, parts: int, bounds: NDArray[np.int64], size: int) -> Any:
+    """Return a part's sequence, which heads of it, its tokens, and these and others as memory has room for.
+
+    That is tokens as columns, dimensions as columns, tokens as rows, and queries at a time as rows.
+    """
+    chunks = parts // (len(bounds) - 1)
+    which = part // chunks
+    n = bounds[which + 1] - bounds[which]
+    high = _rounded(n, ROWS)
+    return which, part % chunks, n, _rounded(n, COLUMNS), _rounded(size, COLUMNS), high, min(_QUERIES, high)
+
+
+@inner(error_model="numpy")
 def _take(half: int, rows: int, stride: int, n: int, size: int, scale: Any, out: int, deep: int) -> None:
     """Write `scale` times `[n, size]` numbers, in rows `stride` apart, to rows `deep` apart."""
     for t in range(n):
@@ -133,11 +146,7 @@ def _forward_part(
     size: int, bounds: NDArray[np.int64], places: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64,
     threshold: Any, kept: Any, terms: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    chunks = parts // (len(bounds) - 1)
-    which, chunk = part // chunks, part % chunks
-    n = bounds[which + 1] - bounds[which]
-    width, deep, high = _rounded(n, COLUMNS), _rounded(size, COLUMNS), _rounded(n, ROWS)
-    most = min(_QUERIES, high)
+    which, chunk, n, width, deep, high, most = _share(part, parts, bounds, size)
     # Zeros: what is beyond a sequence's tokens or a head's dimensions is computed with and left.
     room = np.zeros(2 * high * deep + size * width + most * (width + deep + width // 2), np.float32)
     queries = np.int64(room.ctypes.data)
@@ -203,11 +212,7 @@ def _backward_part(
     size: int, bounds: NDArray[np.int64], places: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64,
     threshold: Any, kept: Any, terms: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    chunks = parts // (len(bounds) - 1)
-    which, chunk = part // chunks, part % chunks
-    n = bounds[which + 1] - bounds[which]
-    width, deep, high = _rounded(n, COLUMNS), _rounded(size, COLUMNS), _rounded(n, ROWS)
-    most = min(_QUERIES, high)
+    which, chunk, n, width, deep, high, most = _share(part, parts, bounds, size)
     room = np.zeros(6 * high * deep + 2 * size * width + most * (3 * width + deep + width // 2), np.float32)
     queries = np.int64(room.ctypes.data)
     scaled = queries + 4 * high * deep

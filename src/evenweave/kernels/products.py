@@ -15,8 +15,19 @@ from numba import types
 from numba.extending import intrinsic
 
 from evenweave.kernels.compiled import inner
-from evenweave.kernels.vectors import FUSED, LANES, SINGLE, WIDE, constant, floats, load, over, place, spread
-from evenweave.kernels.vectors import store as write
+from evenweave.kernels.vectors import (
+    FUSED,
+    LANES,
+    SINGLE,
+    WIDE,
+    constant,
+    floats,
+    load,
+    over,
+    place,
+    spread,
+    store,
+)
 
 # Rows of a tile; those of a product are computed in such blocks.
 ROWS = 4
@@ -62,10 +73,10 @@ def _fill_tile(builder: Any, lanes: int, vectors: int, given: Any) -> None:
     with builder.if_else(builder.icmp_signed("!=", adds, WIDE(0))) as (then, otherwise):
         with then:
             for cell, new in zip(cells, made, strict=True):
-                write(builder, builder.fadd(new, load(builder, c, cell, lanes)), c, cell)
+                store(builder, builder.fadd(new, load(builder, c, cell, lanes)), c, cell)
         with otherwise:
             for cell, new in zip(cells, made, strict=True):
-                write(builder, new, c, cell)
+                store(builder, new, c, cell)
 
 
 _double, _simple, _narrow = _build_tile(LANES, 2), _build_tile(LANES, 1), _build_tile(COLUMNS, 1)

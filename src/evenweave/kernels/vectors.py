@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir  # type: ignore[import-untyped]
+from llvmlite import binding, ir
 
 WIDE, NARROW, SINGLE = ir.IntType(64), ir.IntType(32), ir.FloatType()
 # A product and a sum may be one instruction.
@@ -85,12 +85,12 @@ def power(builder: Any, exponent: Any) -> Any:
     x = builder.select(builder.fcmp_ordered("<", exponent, least), least, exponent)
     rounded = builder.fadd(x, constant(_ROUND, lanes))
     rest = builder.fsub(x, builder.fsub(rounded, constant(_ROUND, lanes)))
-    made = series(builder, rest, _SERIES)
+    made = _polynomial(builder, rest, _SERIES)
     up = builder.shl(builder.bitcast(rounded, wholes(lanes)), whole(23, lanes))
     return builder.bitcast(builder.add(builder.bitcast(made, wholes(lanes)), up), floats(lanes))
 
 
-def series(builder: Any, x: Any, terms: list[float]) -> Any:
+def _polynomial(builder: Any, x: Any, terms: list[float]) -> Any:
     """Return the polynomial of these coefficients, that of 1 first, at `x`."""
     lanes = x.type.count
     made = constant(terms[-1], lanes)

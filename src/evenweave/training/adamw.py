@@ -34,7 +34,7 @@ class _Places:
 
 
 class RowAdamW(torch.optim.AdamW):
-    """torch's fused AdamW; embedding tables of `model` are updated row by row, as rows are read.
+    """AdamW in one pass over all weights; embedding tables of `model` are updated row by row, as rows are read.
 
     Its results are those of AdamW on dense gradients (to 1e-6 over a run) and so is its `state_dict`. Call
     `release` at the end: until then rows of a table that no batch reads lag behind.
@@ -128,7 +128,7 @@ class RowAdamW(torch.optim.AdamW):
 
     def _is_ours(self, weight: nn.Parameter, gradient: Tensor) -> bool:
         """Whether kernels may read the gradient and write to where weight and moments lie."""
-        if gradient.layout is not torch.strided or not gradient.is_cpu or not weight.numel():
+        if not _is_readable(gradient) or not weight.numel():
             return False
         state = self.state[weight]
         if not state:
@@ -184,7 +184,7 @@ class RowAdamW(torch.optim.AdamW):
                 parameter.grad = gradient
 
     def _widen(self, weight: Tensor) -> None:
-        """Give up the copy of a weight that someone has given other memory."""
+        """Let a weight that someone has given other memory have gradients of its own dtype again."""
         gradient = weight.grad
         weight.grad, weight.grad_dtype = None, weight.dtype
         weight.grad = None if gradient is None else gradient.to(weight.dtype)
@@ -222,9 +222,21 @@ class RowAdamW(torch.optim.AdamW):
                 self.state[parameter] = {"step": step, "exp_avg": table.first, "exp_avg_sq": table.second}
 
 
-def _is_plain(x: Tensor, weight: Tensor) -> bool:
+def _is_readable(gradient: Tensor) -> bool:
+    """Whether kernels know its numbers."""
+    known = gradient.dtype in (torch.float32, torch.bfloat16)
+    return known and gradient.is_cpu and gradient.layout is torch.strided
+
+
+def _is_plain(x: Tensor | None, weight: Tensor) -> bool:
     """Whether it is float32 in the CPU's memory, laid out as a weight of that shape is made."""
-    return x.dtype is torch.float32 and x.is_cpu and x.is_contiguous() and x.shape == weight.shape
+    return (
+        x is not None
+        and x.dtype is torch.float32
+        and x.is_cpu
+        and x.is_contiguous()
+        and x.shape == weight.shape
+    )
 
 
 def _same(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
@@ -240,8 +252,7 @@ def _squared(gradients: list[Tensor]) -> float:
     """Return the sum of the squares of gradients."""
     readable, others = [], []
     for gradient in gradients:
-        known = gradient.dtype in (torch.float32, torch.bfloat16)
-        if known and gradient.is_cpu and gradient.layout is torch.strided:
+        if _is_readable(gradient):
             readable.append(_whole(gradient))
         else:
             others.append(gradient)

@@ -37,7 +37,7 @@ class Layout:
         lengths: int64 `[B]`, in the flat row's order: longest first.
         starts: int64 `[B + 1]`, where each begins, and where the last one ends.
         order: int64 `[B]`, the place each had in the padded batch.
-        bounds: the same, an int32 tensor on the device.
+        bounds: `starts` as an int32 tensor on the device.
         width: length of the flat row; tokens beyond the sequences are in none.
     """
 
