@@ -34,7 +34,7 @@ class _Places:
 
 
 class RowAdamW(torch.optim.AdamW):
-    """AdamW in one pass over all weights; embedding tables of `model` are updated row by row, as rows are read.
+    """AdamW in one pass over all weights; embedding tables of `model` are updated row by row, when read.
 
     Its results are those of AdamW on dense gradients (to 1e-6 over a run) and so is its `state_dict`. Call
     `release` at the end: until then rows of a table that no batch reads lag behind.
