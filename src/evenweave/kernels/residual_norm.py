@@ -1,9 +1,13 @@
-"""Dropout, residual connection and layer normalisation in one pass, and their gradient in another.
+"""Bias, dropout, residual connection and layer normalisation in one pass, and their gradient in another.
 
 Layer normalisation: Ba, Kiros and Hinton 2016, section 3. Dropout is that of `dropout.py`: the same key
-drops the same places. What matrix products gave and take may be float32, or bfloat16 as bits in uint16.
+drops the same places. What matrix products gave and take is float32, or bfloat16 as in `half.py`; all
+else is float32.
 
-Shape legend: N tokens, D dimensions, a multiple of 4.
+Kernels get addresses of memory and not arrays: both precisions are one compilation, and to make arrays of
+tensors takes Python longer than a kernel its rows.
+
+Shape legend: N tokens, D dimensions, a multiple of 4. All rows lie one after another.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from numpy.typing import NDArray
 from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.dropout import draw
 from evenweave.kernels.half import narrow, widen
+from evenweave.kernels.memory import numbers
 from evenweave.kernels.threads import Team, in_parts
 
 _FAST = {"reassoc", "contract", "nsz"}
@@ -23,95 +28,109 @@ _FAST = {"reassoc", "contract", "nsz"}
 _ROWS = 16
 
 
+@inner(error_model="numpy")
+def _read(half: int, rows: int, i: int, width: int, out: NDArray[np.float32]) -> None:
+    """Write the i-th row of a product to `out`."""
+    if half:
+        widen(numbers(rows + 2 * i * width, width, np.uint16), out)
+    else:
+        widen(numbers(rows + 4 * i * width, width, np.float32), out)
+
+
 @inner(error_model="numpy", fastmath=_FAST)
 def _forward_part(
-    part: int, parts: int, x: NDArray[Any], residual: NDArray[np.float32], key: np.uint64, threshold: Any,
-    scale: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
-    normal: NDArray[np.float32], spread: NDArray[np.float32], out: NDArray[np.float32], short: NDArray[Any],
+    part: int, parts: int, half: int, tokens: int, width: int, x: int, before: int, residual: int,
+    weight: int, bias: int, key: np.uint64, threshold: Any, scale: Any, eps: Any, normal: int, spread: int,
+    out: int, short: int,
 ) -> None:  # fmt: skip
     """Do one part of `drop_add_norm`."""
-    width = x.shape[1]
     source, room = np.empty(width, np.float32), np.empty(width, np.float32)
     draws = np.zeros(width // 4, np.uint64)
     lanes = draws.view(np.uint16)
+    shift = numbers(before, width, np.float32)
+    gain, offset = numbers(weight, width, np.float32), numbers(bias, width, np.float32)
+    inverses = numbers(spread, tokens, np.float32)
     count, one = np.float32(width), np.float32(1)
-    for i in range(part * _ROWS, min((part + 1) * _ROWS, len(x))):
+    for i in range(part * _ROWS, min((part + 1) * _ROWS, tokens)):
         if threshold:
             draw(key, i * width, draws)
-        widen(x[i], source)
-        beside, made, target = residual[i], normal[i] if len(normal) else room, out[i]
+        _read(half, x, i, width, source)
+        at = 4 * i * width
+        beside, target = numbers(residual + at, width, np.float32), numbers(out + at, width, np.float32)
+        made = numbers(normal + at, width, np.float32) if normal else room
         total = np.float32(0)
         for j in range(width):
-            value = beside[j] + (source[j] * scale if lanes[j] >= threshold else np.float32(0))
+            value = beside[j] + ((source[j] + shift[j]) * scale if lanes[j] >= threshold else np.float32(0))
             made[j] = value
             total += value
         mean, squares = total / count, np.float32(0)
         for j in range(width):
             squares += (made[j] - mean) * (made[j] - mean)
-        spread[i] = inverse = one / np.sqrt(squares / count + eps)
+        inverses[i] = inverse = one / np.sqrt(squares / count + eps)
         for j in range(width):
             value = (made[j] - mean) * inverse
             made[j] = value
-            target[j] = value * weight[j] + bias[j]
-        if len(short):
-            narrow(target, short[i])
+            target[j] = value * gain[j] + offset[j]
+        if short:
+            narrow(target, numbers(short + 2 * i * width, width, np.uint16))
 
 
 @kernel(error_model="numpy")
 def drop_add_norm(
-    team: Team, x: NDArray[Any], residual: NDArray[np.float32], key: np.uint64, threshold: Any,
-    scale: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], eps: Any,
-    normal: NDArray[np.float32], spread: NDArray[np.float32], out: NDArray[np.float32], short: NDArray[Any],
+    team: Team, half: int, tokens: int, width: int, x: int, before: int, residual: int, weight: int,
+    bias: int, key: np.uint64, threshold: Any, scale: Any, eps: Any, normal: int, spread: int, out: int,
+    short: int,
 ) -> None:  # fmt: skip
-    """Write to `out` the layer norm of `residual` plus what dropout leaves of `x`, all `[N, D]`.
+    """Compute the layer norm of `residual` plus what dropout leaves of `x + before`.
 
     Args:
+        half: 1 where `x` is bfloat16, 0 where it is float32.
+        tokens, width: N and D.
+        x, before, residual: addresses of `[N, D]`, `[D]` and `[N, D]`.
+        weight, bias: of `[D]`.
         key, threshold, scale: as `drop` takes them; nothing is dropped at threshold 0.
-        weight, bias: `[D]`.
         eps: float32, added to the variance.
-        normal, spread: `[N, D]` and `[N]`, receive what `drop_add_norm_backward` needs: the normalised sum
-            and one over its standard deviation. No rows of `normal` where nobody does.
-        short: receives `out` in bfloat16; no rows where nobody wants it.
+        normal, spread: of `[N, D]` and `[N]`, which receive what `drop_add_norm_backward` needs: the
+            normalised sum and one over its standard deviation. `normal` is 0 where nobody does.
+        out: of `[N, D]`, which receives the result.
+        short: of the same in bfloat16; 0 where nobody wants it.
     """
     in_parts(
-        team, (len(x) + _ROWS - 1) // _ROWS, _forward_part,
-        (x, residual, key, threshold, scale, weight, bias, eps, normal, spread, out, short),
+        team, (tokens + _ROWS - 1) // _ROWS, _forward_part,
+        (half, tokens, width, x, before, residual, weight, bias, key, threshold, scale, eps, normal, spread,
+         out, short),
     )  # fmt: skip
 
 
 @inner(error_model="numpy", fastmath=_FAST)
 def _backward_part(
-    part: int, parts: int, grad: NDArray[np.float32], more: NDArray[Any],
-    normal: NDArray[np.float32], spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64,
-    threshold: Any, scale: Any, sums: NDArray[np.float32], of_residual: NDArray[np.float32],
-    of_x: NDArray[Any],
+    part: int, parts: int, half: int, tokens: int, width: int, grad: int, more: int, normal: int, spread: int,
+    weight: int, key: np.uint64, threshold: Any, scale: Any, sums: NDArray[np.float32], of_residual: int,
+    of_x: int,
 ) -> None:  # fmt: skip
     """Do one part of `drop_add_norm_backward`; `sums[part]` `[3, D]` gets its share of `totals`."""
-    width = grad.shape[1]
     draws = np.zeros(width // 4, np.uint64)
     lanes = draws.view(np.uint16)
     count = np.float32(width)
+    gain, inverses = numbers(weight, width, np.float32), numbers(spread, tokens, np.float32)
     of_weight, of_bias, of_column = sums[part, 0], sums[part, 1], sums[part, 2]
-    other, dropped = np.empty(width, np.float32), np.empty(width, np.float32)
-    for i in range(part * _ROWS, min((part + 1) * _ROWS, len(grad))):
-        source, made, residual = grad[i], normal[i], of_residual[i]
-        if len(more):
-            widen(more[i], other)
-            for j in range(width):
-                residual[j] = source[j] + other[j]
-        else:
-            for j in range(width):
-                residual[j] = source[j]
+    other, dropped = np.zeros(width, np.float32), np.empty(width, np.float32)
+    for i in range(part * _ROWS, min((part + 1) * _ROWS, tokens)):
+        at = 4 * i * width
+        source, made = numbers(grad + at, width, np.float32), numbers(normal + at, width, np.float32)
+        residual = numbers(of_residual + at, width, np.float32)
+        if more:
+            _read(half, more, i, width, other)
         mean, along = np.float32(0), np.float32(0)
         for j in range(width):
-            value = residual[j]
+            value = source[j] + other[j]
             of_bias[j] += value
             of_weight[j] += value * made[j]
-            value *= weight[j]
+            value *= gain[j]
             residual[j] = value
             mean += value
             along += value * made[j]
-        mean, along, inverse = mean / count, along / count, spread[i]
+        mean, along, inverse = mean / count, along / count, inverses[i]
         if threshold:
             draw(key, i * width, draws)
         for j in range(width):
@@ -120,32 +139,37 @@ def _backward_part(
             dropped[j] = value * scale if lanes[j] >= threshold else np.float32(0)
         for j in range(width):
             of_column[j] += dropped[j]
-        narrow(dropped, of_x[i])
+        if half:
+            narrow(dropped, numbers(of_x + 2 * i * width, width, np.uint16))
+        else:
+            narrow(dropped, numbers(of_x + at, width, np.float32))
 
 
 @kernel(error_model="numpy")
 def drop_add_norm_backward(
-    team: Team, grad: NDArray[np.float32], more: NDArray[Any], normal: NDArray[np.float32],
-    spread: NDArray[np.float32], weight: NDArray[np.float32], key: np.uint64, threshold: Any, scale: Any,
-    totals: NDArray[np.float32], of_residual: NDArray[np.float32], of_x: NDArray[Any],
+    team: Team, half: int, tokens: int, width: int, grad: int, more: int, normal: int, spread: int,
+    weight: int, key: np.uint64, threshold: Any, scale: Any, totals: int, of_residual: int, of_x: int,
 ) -> None:  # fmt: skip
-    """Write the gradients of `drop_add_norm`'s arguments, from that of its result: `grad + more`, `[N, D]`.
+    """Compute the gradients of `drop_add_norm`'s arguments, from that of its result: `grad + more`, `[N, D]`.
 
     Args:
-        more: `[N, D]`, or no rows where there is only `grad`.
-        totals: `[3, D]`, receives those of weight and bias, and the sums of the columns of `of_x`, which a
-            linear layer's bias before it wants.
-        of_residual, of_x: `[N, D]`; `of_residual` may be `grad`.
+        half: 1 where `more` and `of_x` are bfloat16, 0 where they are float32.
+        grad, more: addresses; `more` is 0 where there is only `grad`.
+        normal, spread, weight: as `drop_add_norm` took and wrote them.
+        totals: of `[3, D]`, which receives those of weight and bias, and the sums of the columns of `of_x`,
+            that of `before`.
+        of_residual, of_x: of `[N, D]`, which receive theirs; `of_residual` may be `grad`.
     """
     # Sums a part, added in order: the same on any number of threads.
-    sums = np.zeros(((len(grad) + _ROWS - 1) // _ROWS, 3, grad.shape[1]), np.float32)
+    sums = np.zeros(((tokens + _ROWS - 1) // _ROWS, 3, width), np.float32)
     in_parts(
         team, len(sums), _backward_part,
-        (grad, more, normal, spread, weight, key, threshold, scale, sums, of_residual, of_x),
+        (half, tokens, width, grad, more, normal, spread, weight, key, threshold, scale, sums, of_residual,
+         of_x),
     )  # fmt: skip
-    totals[:] = 0
+    into = numbers(totals, 3 * width, np.float32)
+    into[:] = 0
     for part in range(len(sums)):
-        for which in range(3):
-            into, source = totals[which], sums[part, which]
-            for j in range(len(into)):
-                into[j] += source[j]
+        source = sums[part].reshape(3 * width)
+        for j in range(3 * width):
+            into[j] += source[j]

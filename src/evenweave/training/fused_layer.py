@@ -31,7 +31,7 @@ from evenweave.training.dropout import drop_terms, new_key
 from evenweave.training.flat_attention import How, Part, attend, attend_backward, current_layout
 from evenweave.training.half_weights import HalfWeights
 from evenweave.training.layer_modules import FOUND, Modules, modules_of
-from evenweave.training.native import plain, team
+from evenweave.training.native import team
 
 _HALVES = "_half_weights"
 
@@ -67,7 +67,7 @@ class FusedLayer(nn.Module):
         if made is None:
             return super().forward(hidden_states, *args, **kwargs)
         settings, parameters = made
-        return _Layer.apply(hidden_states[0].float(), settings, *parameters)[None]  # type: ignore[no-untyped-call]
+        return _Layer.apply(hidden_states[0].float().contiguous(), settings, *parameters)[None]  # type: ignore[no-untyped-call]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Copy and pickle as the layer it was."""
@@ -184,7 +184,7 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, settings: Settings, *parameters: Tensor) -> Tensor:
-        w_in, b_in, w_out, b_out, w_up, b_up, w_down, b_down = settings.weights
+        w_in, b_in, w_out, _, w_up, b_up, w_down, _ = settings.weights
         width = x.shape[1]
         half = x.to(settings.dtype)
         qkv = torch.addmm(b_in, half, w_in.t())
@@ -192,14 +192,14 @@ class _Layer(torch.autograd.Function):
             *(Part(qkv, width * place) for place in range(3)),
             heads=settings.heads, size=width // settings.heads, how=settings.how,
         )  # fmt: skip
-        norms = [parameter.detach() for parameter in parameters[12:]]
+        norms = parameters[12:]
         first, first_half, normal1, spread1, key1 = _norm(
-            torch.addmm(b_out, context, w_out.t()), x, norms[0], norms[1], settings, 0
+            context @ w_out.t(), parameters[7], x, norms[0], norms[1], settings, 0
         )
         raised = torch.addmm(b_up, first_half, w_up.t())
         active = settings.activation[0](raised)
         last, _, normal2, spread2, key2 = _norm(
-            torch.addmm(b_down, active, w_down.t()), first, norms[2], norms[3], settings, 1
+            active @ w_down.t(), parameters[11], first, norms[2], norms[3], settings, 1
         )
         if settings.differentiable:
             ctx.save_for_backward(
@@ -220,9 +220,8 @@ class _Layer(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         grads: list[Tensor | None] = [None] * 16
 
-        none = torch.empty(0, grad.shape[1], dtype=settings.dtype)
         beside, of_down, *grads[14:], grads[11] = _norm_backward(
-            grad.contiguous(), none, normal2, spread2, gain2, key2, settings, 1
+            grad.contiguous(), None, normal2, spread2, gain2, key2, settings, 1
         )
         if wanted[12]:
             grads[10] = of_down.t() @ active
@@ -246,37 +245,46 @@ class _Layer(torch.autograd.Function):
 
 
 def _norm(
-    x: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, settings: Settings, which: int
+    x: Tensor, before: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, settings: Settings, which: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, np.uint64]:
-    """Return the norm of the residual plus what dropout leaves of `x`, also as products take it, and what the
-    gradient needs."""
+    """Return the norm of the residual plus what dropout leaves of `x + before`, also as products take it, and
+    what the gradient needs."""
     key, threshold, scale = _drop(settings.dropouts[which])
-    out, spread = torch.empty_like(residual), torch.empty(len(residual))
-    normal = torch.empty(residual.shape if settings.differentiable else (0, residual.shape[1]))
-    half = settings.dtype == torch.bfloat16
+    tokens, width = residual.shape
+    out, spread = torch.empty_like(residual), torch.empty(tokens)
+    normal = torch.empty_like(residual) if settings.differentiable else None
     # Only the first norm's result goes to a product of this layer.
-    short = torch.empty(residual.shape if half and not which else (0, residual.shape[1]), dtype=x.dtype)
+    half = settings.dtype == torch.bfloat16
+    short = torch.empty_like(x) if half and not which else None
     residual_norm.drop_add_norm(
-        team(), plain(x), residual.detach().numpy(), key, threshold, scale, weight.numpy(), bias.numpy(),
-        np.float32(settings.eps[which]), normal.numpy(), spread.numpy(), out.numpy(), plain(short),
+        team(), int(half), tokens, width, x.data_ptr(), before.data_ptr(), residual.data_ptr(),
+        weight.data_ptr(), bias.data_ptr(), key, threshold, scale, np.float32(settings.eps[which]),
+        _address(normal), spread.data_ptr(), out.data_ptr(), _address(short),
     )  # fmt: skip
-    return out, short if len(short) else out, normal, spread, key
+    return out, out if short is None else short, spread if normal is None else normal, spread, key
 
 
 def _norm_backward(
-    grad: Tensor, more: Tensor, normal: Tensor, spread: Tensor, weight: Tensor, key: np.uint64,
+    grad: Tensor, more: Tensor | None, normal: Tensor, spread: Tensor, weight: Tensor, key: np.uint64,
     settings: Settings, which: int,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """Return the gradients of the residual (float32), of `x` (as products take it), of weight and bias, and
-    the sums of `x`'s columns."""
+    of what was added to `x`."""
     _, threshold, scale = _drop(settings.dropouts[which], key)
-    totals = torch.empty(3, len(weight))
+    tokens, width = grad.shape
+    totals = torch.empty(3, width)
     of_residual, of_x = torch.empty_like(grad), torch.empty(grad.shape, dtype=settings.dtype)
     residual_norm.drop_add_norm_backward(
-        team(), grad.numpy(), plain(more), normal.numpy(), spread.numpy(), weight.numpy(), key, threshold,
-        scale, totals.numpy(), of_residual.numpy(), plain(of_x),
+        team(), int(settings.dtype == torch.bfloat16), tokens, width, grad.data_ptr(), _address(more),
+        normal.data_ptr(), spread.data_ptr(), weight.data_ptr(), key, threshold, scale, totals.data_ptr(),
+        of_residual.data_ptr(), of_x.data_ptr(),
     )  # fmt: skip
-    return of_residual, of_x, *totals
+    return of_residual, of_x, *totals.unbind()
+
+
+def _address(x: Tensor | None) -> int:
+    """Return where a tensor's numbers lie; 0 where there is none."""
+    return 0 if x is None else x.data_ptr()
 
 
 def _drop(p: float, key: np.uint64 | None = None) -> tuple[np.uint64, np.uint16, np.float32]:

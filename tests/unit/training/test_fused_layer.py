@@ -380,28 +380,39 @@ def test_evaluation_in_bfloat16_reads_weights_as_they_are_now(tmp_path: Path) ->
 
 @pytest.mark.parametrize("shape", [(1, 4), (3, 16), (50, 384)])
 @pytest.mark.parametrize("p", [0.0, 0.25])
-def test_the_kernel_is_dropout_then_sum_then_norm(shape: tuple[int, int], p: float) -> None:
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("two", [False, True])
+def test_the_kernel_is_bias_then_dropout_then_sum_then_norm(
+    shape: tuple[int, int], p: float, half: bool, two: bool
+) -> None:
     torch.manual_seed(sum(shape))
+    kind = torch.bfloat16 if half else torch.float32
     x, residual = (torch.randn(shape, requires_grad=True) for _ in range(2))
-    weight, bias = (torch.randn(shape[1], requires_grad=True) for _ in range(2))
-    grad, more = torch.randn(shape), torch.randn(shape)
+    x.data = x.data.to(kind).float()
+    before, weight, bias = (torch.randn(shape[1], requires_grad=True) for _ in range(3))
+    grad, more = torch.randn(shape), torch.randn(shape).to(kind)
     key, threshold, scale = np.uint64(99), np.uint16(round(p * 65536)), np.float32(1 / (1 - p))
     kept = dropped(torch.ones(shape), p, key) if p else torch.ones(shape)
-    expected = nn.functional.layer_norm(x * kept + residual, shape[1:], weight, bias, 1e-12)
-    expected.backward(grad + more)
-    normal, spread, out = torch.empty(shape), torch.empty(shape[0]), torch.empty(shape)
-    a, b, w, c = (tensor.detach().numpy() for tensor in (x, residual, weight, bias))
+    expected = nn.functional.layer_norm((x + before) * kept + residual, shape[1:], weight, bias, 1e-12)
+    expected.backward(grad + more.float() if two else grad)
+    made = {name: torch.empty(shape) for name in ("normal", "out")}
+    spread, short = torch.empty(shape[0]), torch.empty(shape, dtype=torch.bfloat16)
+    given = x.detach().to(kind)
     residual_norm.drop_add_norm(
-        team(), a, b, key, threshold, scale, w, c, np.float32(1e-12), normal.numpy(), spread.numpy(),
-        out.numpy(), out.numpy()[:0],
+        team(), int(half), *shape, given.data_ptr(), before.data_ptr(), residual.data_ptr(),
+        weight.data_ptr(), bias.data_ptr(), key, threshold, scale, np.float32(1e-12),
+        made["normal"].data_ptr(), spread.data_ptr(), made["out"].data_ptr(), short.data_ptr(),
     )  # fmt: skip
-    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(made["out"], expected, rtol=1e-5, atol=1e-5)
+    assert torch.equal(short, made["out"].to(torch.bfloat16))
     sums = torch.full((3, shape[1]), 9.0)
-    of_x = torch.empty(shape)
+    of_x = torch.empty(shape, dtype=kind)
     residual_norm.drop_add_norm_backward(
-        team(), grad.numpy(), more.numpy(), normal.numpy(), spread.numpy(), w, key, threshold, scale,
-        sums.numpy(), grad.numpy(), of_x.numpy(),
+        team(), int(half), *shape, grad.data_ptr(), more.data_ptr() if two else 0, made["normal"].data_ptr(),
+        spread.data_ptr(), weight.data_ptr(), key, threshold, scale, sums.data_ptr(), grad.data_ptr(),
+        of_x.data_ptr(),
     )  # fmt: skip
-    for mine, theirs in ((of_x, x), (grad, residual), (sums[0], weight), (sums[1], bias)):
+    for mine, theirs in ((grad, residual), (sums[0], weight), (sums[1], bias), (sums[2], before)):
         torch.testing.assert_close(mine, theirs.grad, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(sums[2], of_x.sum(0), rtol=1e-4, atol=1e-4)
+    rounded = 2**-8 if half else 1e-4
+    torch.testing.assert_close(of_x.float(), x.grad, rtol=rounded, atol=1e-4)

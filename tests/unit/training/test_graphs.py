@@ -70,10 +70,11 @@ def losses(trainer: Trainer) -> list[float]:
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
-@pytest.mark.parametrize("tokens", [1, 63, 64, 65, 96, 97, 128, 129, 1000, 1536, 1537])
+@pytest.mark.parametrize("tokens", [1, 63, 64, 65, 96, 97, 128, 129, 161, 1000, 1536, 1537])
 def test_rungs_are_close_above(tokens: int) -> None:
     assert tokens <= rung_of(tokens, per_octave=2) <= max(64, 1.5 * tokens)
-    assert tokens <= rung_of(tokens, per_octave=8) <= max(64, 1.125 * tokens)
+    assert tokens <= rung_of(tokens, per_octave=8) <= max(64, 1.125 * tokens, tokens + 31)
+    assert rung_of(tokens, per_octave=8) % 32 == 0
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a Trainer on the CPU would keep the process there")
