@@ -178,10 +178,20 @@ def _forward_part(
     room[0] = 0  # until here it is in use, which nobody would know from addresses
 
 
+@inner(error_model="numpy")
+def _clear(half: int, rows: int, stride: int, first: int, last: int, columns: int) -> None:
+    """Write 0 to the tokens from `first` on: those of no sequence."""
+    each = 2 if half else 4
+    for t in range(first, last):
+        row = numbers(rows + each * t * stride, each * columns, np.uint8)
+        for j in range(each * columns):
+            row[j] = 0
+
+
 @kernel(error_model="numpy")
 def attend(
-    team: Team, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int, size: int,
-    bounds: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64, threshold: Any, kept: Any,
+    team: Team, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], tokens: int, heads: int,
+    size: int, bounds: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64, threshold: Any, kept: Any,
 ) -> Any:  # fmt: skip
     """Compute softmax attention within each sequence; return what `attend_backward` needs, `[H, S, 2]`.
 
@@ -190,6 +200,7 @@ def attend(
         addresses: `[4]`, of queries, keys, values and what receives the result: rows of tokens, each with
             its heads side by side.
         strides: `[4]`, from one of their rows to the next, in elements.
+        tokens: N; those behind the last sequence get 0.
         heads, size: H and D.
         bounds: `[B + 1]`, sequence i is the tokens from `bounds[i]` to `bounds[i + 1]`.
         scale: float32, of the scores.
@@ -203,6 +214,7 @@ def attend(
         (half, addresses, strides, heads, size, bounds, _places_of(bounds, heads), scale, reach, key,
          threshold, kept, terms),
     )  # fmt: skip
+    _clear(half, addresses[3], strides[3], bounds[-1], tokens, heads * size)
     return terms
 
 
@@ -261,8 +273,8 @@ def _backward_part(
 
 @kernel(error_model="numpy")
 def attend_backward(
-    team: Team, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], heads: int, size: int,
-    bounds: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64, threshold: Any, kept: Any,
+    team: Team, half: int, addresses: NDArray[np.int64], strides: NDArray[np.int64], tokens: int, heads: int,
+    size: int, bounds: NDArray[np.int64], scale: Any, reach: Any, key: np.uint64, threshold: Any, kept: Any,
     terms: NDArray[np.float32],
 ) -> None:  # fmt: skip
     """Compute the gradients of `attend`'s queries, keys and values from that of its result.
@@ -278,3 +290,5 @@ def attend_backward(
         (half, addresses, strides, heads, size, bounds, _places_of(bounds, heads), scale, reach, key,
          threshold, kept, terms),
     )  # fmt: skip
+    for which in range(4, 7):
+        _clear(half, addresses[which], strides[which], bounds[-1], tokens, heads * size)

@@ -8,7 +8,7 @@ attention, so that padded batches (and models mid-evaluation) work unchanged.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -132,16 +132,14 @@ def _on_gpu(q: Tensor, k: Tensor, v: Tensor, how: How) -> Tensor:
     return out.to(kind)[None]
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Queries, keys or values: the columns from `first` on, of `rows` `[N, S]`."""
 
     rows: Tensor
     first: int = 0
 
 
-@dataclass(frozen=True)
-class Attended:
+class Attended(NamedTuple):
     """What a call of `attend` was given, and what its gradient needs besides."""
 
     given: tuple[Part, Part, Part]
@@ -178,11 +176,10 @@ def attend(q: Part, k: Part, v: Part, *, heads: int, size: int, how: How) -> tup
         q, k, v: H * D columns each, float32 or bfloat16.
         heads, size: H and D.
     """
-    out = torch.empty(len(q.rows), heads * size, dtype=q.rows.dtype)
-    out[how.layout.tokens :] = 0
+    out = torch.empty(q.rows.shape[0], heads * size, dtype=q.rows.dtype)
     key = new_key() if how.dropout else np.uint64(0)
     terms = kernels.attend(
-        team(), *_places((q, k, v, Part(out)), heads * size, how), heads, size, how.layout.starts,
+        team(), *_places((q, k, v, Part(out)), heads * size, how.layout), heads, size, how.layout.starts,
         np.float32(how.scale), how.reach, key, *drop_terms(how.dropout),
     )  # fmt: skip
     return out, Attended((q, k, v), heads, size, key, terms)
@@ -191,36 +188,31 @@ def attend(q: Part, k: Part, v: Part, *, heads: int, size: int, how: How) -> tup
 def attend_backward(grad: Tensor, saved: Attended, how: How, q: Part, k: Part, v: Part) -> None:
     """Write the gradients of `attend`'s queries, keys and values, from that of its result, to q, k and v."""
     columns = saved.heads * saved.size
-    for part in (q, k, v):
-        part.rows[how.layout.tokens :, part.first : part.first + columns] = 0
     kernels.attend_backward(
-        team(), *_places((*saved.given, Part(grad), q, k, v), columns, how), saved.heads, saved.size,
+        team(), *_places((*saved.given, Part(grad), q, k, v), columns, how.layout), saved.heads, saved.size,
         how.layout.starts, np.float32(how.scale), how.reach, saved.key, *drop_terms(how.dropout), saved.terms,
     )  # fmt: skip
 
 
 def _places(
-    parts: tuple[Part, ...], columns: int, how: How
-) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
-    """Return whether parts are bfloat16, where they lie, and how far their rows are apart.
+    parts: tuple[Part, ...], columns: int, layout: Layout
+) -> tuple[int, NDArray[np.int64], NDArray[np.int64], int]:
+    """Return whether parts are bfloat16, where they lie, how far rows are apart, and how many there are.
 
     Kernels believe what they are told; here it is checked that there are rows and columns enough.
 
     Raises:
         ArgumentError: they are of other sizes, or neither bfloat16 nor float32.
     """
-    dtype = parts[0].rows.dtype
+    dtype, tokens = parts[0].rows.dtype, parts[0].rows.shape[0]
     if dtype not in (torch.float32, torch.bfloat16):
         raise ArgumentError(f"flat batches on a CPU are float32 or bfloat16, not {dtype}")
-    for part in parts:
-        rows = part.rows
-        fits = len(rows) >= how.layout.tokens and rows.shape[1] >= part.first + columns
-        if not fits or rows.dtype != dtype or rows.stride(1) != 1 or not rows.is_cpu:
-            raise ArgumentError(
-                f"attention of {how.layout.tokens} tokens cannot run over {tuple(rows.shape)}"
-            )
-    return (
-        int(dtype == torch.bfloat16),
-        np.array([part.rows.data_ptr() + part.first * dtype.itemsize for part in parts]),
-        np.array([part.rows.stride(0) for part in parts]),
-    )
+    addresses, strides = [], []
+    for rows, first in parts:
+        shape, (stride, step) = rows.shape, rows.stride()
+        fits = shape[0] == tokens >= layout.tokens and shape[1] >= first + columns
+        if not fits or step != 1 or rows.dtype != dtype or not rows.is_cpu:
+            raise ArgumentError(f"attention of {layout.tokens} tokens cannot run over {tuple(shape)}")
+        addresses.append(rows.data_ptr() + first * dtype.itemsize)
+        strides.append(stride)
+    return int(dtype == torch.bfloat16), np.array(addresses), np.array(strides), tokens
