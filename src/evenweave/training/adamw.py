@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,11 +20,11 @@ from evenweave.training.half_weights import HalfWeights
 from evenweave.training.native import team
 from evenweave.training.row_tables import Table, tables_in, terms_of
 
-_STATE = ("exp_avg", "exp_avg_sq", "step")
+# Gradients that kernels read.
+_READABLE = (torch.float32, torch.bfloat16)
 
 
-@dataclass(frozen=True)
-class _Places:
+class _Places(NamedTuple):
     """Where a weight and its state were when they were last looked at."""
 
     weight: int
@@ -130,15 +129,20 @@ class RowAdamW(torch.optim.AdamW):
         """Whether kernels may read the gradient and write to where weight and moments lie."""
         if not _is_readable(gradient) or not weight.numel():
             return False
-        state = self.state[weight]
+        state, known = self.state[weight], self._places.get(weight)
         if not state:
             if not _is_plain(weight, weight):
                 return False
             state["step"] = torch.zeros(())
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        held = tuple(state.get(name) for name in _STATE)
-        known = self._places.get(weight)
-        if known is not None and known.weight == weight.data_ptr() and _same(known.state, held):
+        first, second, step = held = state.get("exp_avg"), state.get("exp_avg_sq"), state.get("step")
+        if (
+            known is not None
+            and known.weight == weight.data_ptr()
+            and known.state[0] is first
+            and known.state[1] is second
+            and known.state[2] is step
+        ):
             return weight.dtype is torch.float32 and weight.is_contiguous()
         if not all(_is_plain(x, weight) for x in (weight, *held[:2])) or not _is_plain(held[2], held[2]):
             return False
@@ -224,8 +228,7 @@ class RowAdamW(torch.optim.AdamW):
 
 def _is_readable(gradient: Tensor) -> bool:
     """Whether kernels know its numbers."""
-    known = gradient.dtype in (torch.float32, torch.bfloat16)
-    return known and gradient.is_cpu and gradient.layout is torch.strided
+    return gradient.dtype in _READABLE and gradient.is_cpu and gradient.layout is torch.strided
 
 
 def _is_plain(x: Tensor | None, weight: Tensor) -> bool:
@@ -237,10 +240,6 @@ def _is_plain(x: Tensor | None, weight: Tensor) -> bool:
         and x.is_contiguous()
         and x.shape == weight.shape
     )
-
-
-def _same(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
-    return all(one is other for one, other in zip(first, second, strict=True))
 
 
 def _whole(gradient: Tensor) -> Tensor:
