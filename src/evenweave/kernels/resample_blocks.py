@@ -94,6 +94,20 @@ _sum_of_two: Any = intrinsic(_build_sum_of_two)
 _add_four: Any = intrinsic(_build_add_four)
 
 
+Room = tuple[
+    NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint32]
+]
+"""Random words and their lanes, flags and eight of them at once, and places: what a sweep writes to."""
+
+
+def room_for(resamples: int) -> Room:
+    """Return what `block_sums` writes to; made here, as Numba compiles its own for a quarter of a second."""
+    words = np.zeros(resamples + resamples % 2, dtype=np.uint64)
+    lanes = words.view(np.uint16)
+    flags = np.empty(len(lanes), dtype=np.uint8)
+    return words, lanes, flags, flags.view(np.uint64), np.empty(len(lanes), dtype=np.uint32)
+
+
 @inner
 def rare_outcome(key: np.uint64, place: int, rest: NDArray[np.float64], guide: NDArray[np.uint16]) -> int:
     """Return the outcome of a block whose 16 bits did not tell it, from the cumulated shares of the rest."""
@@ -126,16 +140,15 @@ def _fill(
 
 
 @inner
-def _find_odd(lanes: Any, told: int, flags: Any, odd: Any) -> int:
+def _find_odd(lanes: Any, told: int, flags: Any, eights: Any, odd: Any) -> int:
     """Write to `odd` which lanes tell no outcome, one in some hundreds; return how many.
 
-    `flags`: a byte for each lane, which are a multiple of eight.
+    `flags`: a byte for each lane; `eights` the same, eight at once.
     """
     least = np.uint16(told)  # compared as 16 bits, many at once
     for lane in range(np.uint64(len(lanes))):
         flags[lane] = lanes[lane] >= least
     found = 0
-    eights = flags.view(np.uint64)
     for eight in range(len(eights)):
         left = eights[eight]
         while left:
@@ -160,6 +173,7 @@ def block_sums(
     rest: NDArray[np.float64],
     guide: NDArray[np.uint16],
     counts: NDArray[np.uint8],
+    room: Room,
     out: NDArray[Any],
 ) -> None:
     """Add to `out` `[G, R, LANES]` the sums of cells of `values` `[G, P, LANES]` under Poisson counts.
@@ -170,15 +184,14 @@ def block_sums(
         cells: of a block of each kind `[M]`.
         keys: of the resamples `[R]`.
         slots, told, sizes, parents, grown, starts, rest, guide, counts: of `Outcomes`.
+        room: of `room_for` so many resamples.
     """
+    words, lanes, flags, eights, odd = room
     zero = values.dtype.type(0)
     largest = 0  # not sizes.max(): Numba compiles its own for a third of a second
     for kind in range(len(sizes)):
         largest = max(largest, sizes[kind])
     table = np.empty((BLOCKS * largest, LANES), dtype=values.dtype)
-    words = np.zeros(len(keys) + len(keys) % 2, dtype=np.uint64)
-    lanes = words.view(np.uint16)
-    flags, odd = np.empty(len(lanes), dtype=np.uint8), np.empty(len(lanes), dtype=np.uint32)
     first = np.int64(0)  # not a literal, for which Numba would compile `_fill` a second time
     for tile in range(len(kinds)):
         kind = kinds[tile]
@@ -189,7 +202,7 @@ def block_sums(
             _fill(table, size, parents[kind], grown[kind], values[group], first, width)
             for resample in range(len(keys)):
                 _add_four(table, slots[kind], lanes, size, out[group], resample)
-        for index in range(_find_odd(lanes, told[kind], flags, odd)):
+        for index in range(_find_odd(lanes, told[kind], flags, eights, odd)):
             resample, block = odd[index] // BLOCKS, odd[index] % BLOCKS
             outcome = starts[kind] + rare_outcome(
                 keys[resample], BLOCKS * tile + block, rest[starts[kind] :], guide[kind]

@@ -134,6 +134,7 @@ def _of_many(
             known.rest,
             known.guide,
             known.counts,
+            blocks.room_for(len(keys)),
             sums,
         )
         drawn = fields.draws(sums) if fields else sums[0, :, 0].astype(np.int64)
