@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.dropout import draw
-from evenweave.kernels.half import narrow, widen
+from evenweave.kernels.half import read, write
 from evenweave.kernels.memory import numbers
 from evenweave.kernels.products import COLUMNS, ROWS, product
 from evenweave.kernels.softmax import LOG2E, softmax
@@ -68,12 +68,10 @@ def _share(part: int, parts: int, bounds: NDArray[np.int64], size: int) -> Any:
 @inner(error_model="numpy")
 def _take(half: int, rows: int, stride: int, n: int, size: int, scale: Any, out: int, deep: int) -> None:
     """Write `scale` times `[n, size]` numbers, in rows `stride` apart, to rows `deep` apart."""
+    each = 2 if half else 4
     for t in range(n):
         target = numbers(out + 4 * t * deep, size, np.float32)
-        if half:
-            widen(numbers(rows + 2 * t * stride, size, np.uint16), target)
-        else:
-            widen(numbers(rows + 4 * t * stride, size, np.float32), target)
+        read(half, rows + each * t * stride, size, target)
         if scale != np.float32(1):
             for j in range(size):
                 target[j] *= scale
@@ -93,12 +91,9 @@ def _turn(half: int, rows: int, stride: int, n: int, size: int, out: int, width:
 @inner(error_model="numpy")
 def _give(half: int, cells: int, deep: int, n: int, size: int, out: int, stride: int) -> None:
     """Write `[n, size]` numbers, in rows `deep` apart, to rows `stride` apart."""
+    each = 2 if half else 4
     for t in range(n):
-        source = numbers(cells + 4 * t * deep, size, np.float32)
-        if half:
-            narrow(source, numbers(out + 2 * t * stride, size, np.uint16))
-        else:
-            narrow(source, numbers(out + 4 * t * stride, size, np.float32))
+        write(half, numbers(cells + 4 * t * deep, size, np.float32), out + each * t * stride)
 
 
 @inner(error_model="numpy")

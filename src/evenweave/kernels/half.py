@@ -1,6 +1,7 @@
 """Between bfloat16, as bits in uint16, and float32: the former is the upper half of the latter.
 
-Both functions also take float32 on both sides, and copy it.
+`widen` and `narrow` also take float32 on both sides, and copy it; `read` and `write` take addresses, and
+whether what lies there is bfloat16.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
+
+from evenweave.kernels.compiled import inner
+from evenweave.kernels.memory import numbers
 
 
 def _build_single(_typing: Any, half: Any) -> Any:
@@ -68,3 +72,21 @@ def _narrow(source: Any, out: Any) -> Any:
 def _copy(source: Any, out: Any) -> None:
     for j in range(len(source)):
         out[j] = source[j]
+
+
+@inner(error_model="numpy")
+def read(half: int, source: int, size: int, out: NDArray[np.float32]) -> None:
+    """Write the `size` numbers at an address to `out`."""
+    if half:
+        widen(numbers(source, size, np.uint16), out)
+    else:
+        widen(numbers(source, size, np.float32), out)
+
+
+@inner(error_model="numpy")
+def write(half: int, source: NDArray[np.float32], out: int) -> None:
+    """Write `source` to an address."""
+    if half:
+        narrow(source, numbers(out, len(source), np.uint16))
+    else:
+        narrow(source, numbers(out, len(source), np.float32))

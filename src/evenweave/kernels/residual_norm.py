@@ -19,22 +19,13 @@ from numpy.typing import NDArray
 
 from evenweave.kernels.compiled import inner, kernel
 from evenweave.kernels.dropout import draw
-from evenweave.kernels.half import narrow, widen
+from evenweave.kernels.half import read, write
 from evenweave.kernels.memory import numbers
 from evenweave.kernels.threads import Team, in_parts
 
 _FAST = {"reassoc", "contract", "nsz"}
 # Tokens of a part.
 _ROWS = 16
-
-
-@inner(error_model="numpy")
-def _read(half: int, rows: int, i: int, width: int, out: NDArray[np.float32]) -> None:
-    """Write the i-th row of a product to `out`."""
-    if half:
-        widen(numbers(rows + 2 * i * width, width, np.uint16), out)
-    else:
-        widen(numbers(rows + 4 * i * width, width, np.float32), out)
 
 
 @inner(error_model="numpy", fastmath=_FAST)
@@ -50,12 +41,12 @@ def _forward_part(
     shift = numbers(before, width, np.float32)
     gain, offset = numbers(weight, width, np.float32), numbers(bias, width, np.float32)
     inverses = numbers(spread, tokens, np.float32)
-    count, one = np.float32(width), np.float32(1)
+    count, one, each = np.float32(width), np.float32(1), 2 if half else 4
     for i in range(part * _ROWS, min((part + 1) * _ROWS, tokens)):
         if threshold:
             draw(key, i * width, draws)
-        _read(half, x, i, width, source)
         at = 4 * i * width
+        read(half, x + each * i * width, width, source)
         beside, target = numbers(residual + at, width, np.float32), numbers(out + at, width, np.float32)
         made = numbers(normal + at, width, np.float32) if normal else room
         total = np.float32(0)
@@ -72,7 +63,7 @@ def _forward_part(
             made[j] = value
             target[j] = value * gain[j] + offset[j]
         if short:
-            narrow(target, numbers(short + 2 * i * width, width, np.uint16))
+            write(1, target, short + 2 * i * width)
 
 
 @kernel(error_model="numpy")
@@ -111,7 +102,7 @@ def _backward_part(
     """Do one part of `drop_add_norm_backward`; `sums[part]` `[3, D]` gets its share of `totals`."""
     draws = np.zeros(width // 4, np.uint64)
     lanes = draws.view(np.uint16)
-    count = np.float32(width)
+    count, each = np.float32(width), 2 if half else 4
     gain, inverses = numbers(weight, width, np.float32), numbers(spread, tokens, np.float32)
     of_weight, of_bias, of_column = sums[part, 0], sums[part, 1], sums[part, 2]
     other, dropped = np.zeros(width, np.float32), np.empty(width, np.float32)
@@ -120,7 +111,7 @@ def _backward_part(
         source, made = numbers(grad + at, width, np.float32), numbers(normal + at, width, np.float32)
         residual = numbers(of_residual + at, width, np.float32)
         if more:
-            _read(half, more, i, width, other)
+            read(half, more + each * i * width, width, other)
         mean, along = np.float32(0), np.float32(0)
         for j in range(width):
             value = source[j] + other[j]
@@ -139,10 +130,7 @@ def _backward_part(
             dropped[j] = value * scale if lanes[j] >= threshold else np.float32(0)
         for j in range(width):
             of_column[j] += dropped[j]
-        if half:
-            narrow(dropped, numbers(of_x + 2 * i * width, width, np.uint16))
-        else:
-            narrow(dropped, numbers(of_x + at, width, np.float32))
+        write(half, dropped, of_x + each * i * width)
 
 
 @kernel(error_model="numpy")

@@ -44,7 +44,8 @@ class Settings:
         dtype: of the matrix products, float32 or bfloat16.
         dropouts: after attention and after the inner layer.
         eps: of the two norms.
-        weights: of query, key and value together, their biases, then of out, up and down; all of `dtype`.
+        weights: of query, key and value together, their biases, then of out, of up, its bias, and of down;
+            all of `dtype`.
         differentiable: whether there may be a backward pass.
     """
 
@@ -184,7 +185,7 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, settings: Settings, *parameters: Tensor) -> Tensor:
-        w_in, b_in, w_out, _, w_up, b_up, w_down, _ = settings.weights
+        w_in, b_in, w_out, w_up, b_up, w_down = settings.weights
         width = x.shape[1]
         half = x.to(settings.dtype)
         qkv = torch.addmm(b_in, half, w_in.t())

@@ -33,7 +33,8 @@ class Modules:
         out_dropout: DistilBERT has none.
         heads: of the attention.
         parameters: weight and bias of the six linear layers, then of both norms.
-        stacked: of the linear layers: query's, key's and value's weights, then their biases, then the rest.
+        stacked: of the linear layers: query's, key's and value's weights, then their biases, then the rest
+            but for the biases of out and down, which the norm's kernel adds.
         inside: all modules below the layer.
         links: what leads from the layer to them and to the parameters.
     """
@@ -182,7 +183,7 @@ def _put_together(
         **named,
         heads=heads,
         parameters=tuple(parameters),
-        stacked=(*parameters[0:6:2], *parameters[1:6:2], *parameters[6:12]),
+        stacked=(*parameters[0:6:2], *parameters[1:6:2], parameters[6], *parameters[8:11]),
         inside=inside,
         links=(*holders, *held),
     )

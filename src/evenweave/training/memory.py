@@ -48,13 +48,13 @@ def memory_kept(*, wanted: bool) -> Iterator[None]:
     if library is None:
         yield
         return
-    if _blocks == 0:
-        library.mallopt(_MMAP_MAX, 0)
-        library.mallopt(_TRIM_THRESHOLD, _NEVER)
-        library.mallopt(_TOP_PAD, _PAD)
-        _set_aside(library)
     _blocks += 1
     try:
+        if _blocks == 1:
+            library.mallopt(_MMAP_MAX, 0)
+            library.mallopt(_TRIM_THRESHOLD, _NEVER)
+            library.mallopt(_TOP_PAD, _PAD)
+            _set_aside(library)
         yield
     finally:
         _blocks -= 1
