@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, gather_object
 from torch import Tensor, nn
 
@@ -26,17 +26,14 @@ class Ranks:
     """
 
     def __init__(self, *, use_cpu: bool, fsdp: bool = False, find_unused: bool = True) -> None:
-        # A second run in this process may choose another device.
-        AcceleratorState._reset_state(reset_partial_state=False)
+        # A second run in this process may choose another device; accelerate keeps the first one's for all.
+        other = not torch.distributed.is_initialized() and PartialState._shared_state.get("_cpu") != use_cpu
+        AcceleratorState._reset_state(reset_partial_state=other)
         unused = DistributedDataParallelKwargs(find_unused_parameters=find_unused)
         self.accelerator = Accelerator(cpu=use_cpu, kwargs_handlers=[unused])
         self.sharded = fsdp and self.world > 1
-
-    @property
-    def device(self) -> torch.device:
-        """Where this rank computes."""
-        device: torch.device = self.accelerator.device
-        return device
+        # Where this rank computes, also after a later run chose otherwise.
+        self.device: torch.device = self.accelerator.device
 
     @property
     def rank(self) -> int:
@@ -55,11 +52,12 @@ class Ranks:
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """Return the model on this rank's device, its gradients averaged over ranks."""
+        model = model.to(self.device)
         if self.sharded:
-            return shard(model.to(self.device), device=self.device, world=self.world)
+            return shard(model, device=self.device, world=self.world)
         # Said by torch where every parameter had its gradient, as is usual.
         warnings.filterwarnings("ignore", "find_unused_parameters=True was specified", UserWarning)
-        wrapped: nn.Module = self.accelerator.prepare_model(model)
+        wrapped: nn.Module = self.accelerator.prepare_model(model, device_placement=False)
         return wrapped
 
     def last_only(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
