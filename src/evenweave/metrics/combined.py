@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, final
 
 from evenweave.errors import ArgumentError
-from evenweave.metrics.metric import Metric, settings_of
-from evenweave.metrics.registry import load
+from evenweave.metrics.metric import Metric, all_or_nothing, settings_of
+from evenweave.metrics.registry import metric_of
 
 Result = dict[str, Any]
+_Given = str | Metric | Callable[..., Any]
 
 
-def combine(
-    metrics: Sequence[str | Metric] | Mapping[str, str | Metric], *, force_prefix: bool = False
-) -> Combined:
+def combine(metrics: Sequence[_Given] | Mapping[str, _Given], *, force_prefix: bool = False) -> Combined:
     """Return several metrics as one, to be used as any metric is.
 
     Args:
-        metrics: names `load` knows, metrics, or a dict that gives each a name of your own.
+        metrics: names `load` knows, metrics, functions of your own, or a dict that gives each a name.
         force_prefix: put every metric's name before its keys; else only where two metrics share a key.
 
     >>> combine(["accuracy", "f1"]).compute(predictions=[0, 1, 1], references=[0, 1, 0])
@@ -27,7 +26,7 @@ def combine(
     if isinstance(metrics, str | Metric):
         raise ArgumentError("metrics: one alone; give a list, such as ['bleu', 'rouge']")
     named = metrics.items() if isinstance(metrics, Mapping) else [(None, metric) for metric in metrics]
-    made = [(name, load(metric) if isinstance(metric, str) else metric) for name, metric in named]
+    made = [(name, metric_of(metric, argument="metrics")) for name, metric in named]
     if not made:
         raise ArgumentError("metrics: none given; give names or metrics, such as ['bleu', 'rouge']")
     return Combined(_distinct([(name or metric.name, metric) for name, metric in made]), force_prefix)
@@ -61,17 +60,21 @@ class Combined:
             metric.add(prediction=prediction, reference=reference)
 
     def add_batch(self, *, predictions: Any, references: Any = None) -> None:
-        """Add rows of data to every metric."""
+        """Add rows of data to every metric; to none, if one refuses them."""
         predictions, references = _once(predictions), _once(references)
-        for metric in self.metrics.values():
-            metric.add_batch(predictions=predictions, references=references)
+        self._settle()
+        with all_or_nothing(self.metrics.values()):
+            for metric in self.metrics.values():
+                metric.add_batch(predictions=predictions, references=references)
 
     def merge(self, other: Combined) -> Self:
         """Add the rows of another combination of the same metrics; return self."""
-        if list(other.metrics) != list(self.metrics):
-            raise ArgumentError(f"merge: {other.name} cannot be added to {self.name}")
-        for name, metric in self.metrics.items():
-            metric.merge(other.metrics[name])
+        if not isinstance(other, Combined) or list(other.metrics) != list(self.metrics):
+            theirs = getattr(other, "name", type(other).__name__)
+            raise ArgumentError(f"merge: {theirs} cannot be added to {self.name}")
+        with all_or_nothing(self.metrics.values()):
+            for name, metric in self.metrics.items():
+                metric.merge(other.metrics[name])
         return self
 
     def compute(self, *, predictions: Any = None, references: Any = None, **settings: Any) -> Result:
@@ -90,10 +93,28 @@ class Combined:
             if not any(key in settings_of(metric.statistic) for metric in self.metrics.values()):
                 raise ArgumentError(f"{key}: not a setting of {' or '.join(self.metrics)}")
         results = {}
-        for name, metric in self.metrics.items():
-            mine = {key: value for key, value in settings.items() if key in settings_of(metric.statistic)}
-            results[name] = metric.compute(predictions=predictions, references=references, **shared, **mine)
+        self._settle()
+        with all_or_nothing(self.metrics.values()):
+            for name, metric in self.metrics.items():
+                mine = {key: value for key, value in settings.items() if key in settings_of(metric.statistic)}
+                results[name] = metric.compute(
+                    predictions=predictions, references=references, **shared, **mine
+                )
         return self._joined(results)
+
+    def _settle(self) -> None:
+        """Count the rows that wait; one that a metric refuses goes from all of them."""
+        metrics = list(self.metrics.values())
+        try:
+            with all_or_nothing(metrics):
+                for metric in metrics:
+                    metric.count_waiting()
+        except Exception:
+            good = [metric.countable() for metric in metrics]
+            if len({len(rows) for rows in good}) == 1:
+                for metric in metrics:
+                    metric.keep_waiting([all(row) for row in zip(*good, strict=True)])
+            raise
 
     def _joined(self, results: dict[str, Result]) -> Result:
         intervals = {

@@ -60,7 +60,9 @@ class AdditiveFunction:
             _named(self.name, _call(self, [row[0]], [row[1]] if len(row) > 1 else None))
             for row in zip(*(_walk(column) for column in columns), strict=True)
         ]
-        names = tuple(results[0]) if results else ()
+        if not results:
+            return Rows((), np.zeros((0, 0)))
+        names = tuple(results[0])
         values = np.ones((len(results), 1 + len(names)))
         for index, result in enumerate(results):
             if set(result) != set(names) or not all(map(is_number, result.values())):
@@ -69,20 +71,33 @@ class AdditiveFunction:
                     "numbers for every row"
                 )
             values[index, 1:] = [result[name] for name in names]
-        return Rows((_COUNT, *names), values)
+        # Numbers of another batch have a count of their own, and are found out when they are added up.
+        return Rows((_COUNT + ", ".join(sorted(names)), *names), values)
 
     def score(self, totals: dict[str, float]) -> Result:
-        """Return the means."""
-        count = totals.get(_COUNT, 0)
-        return {name: total / count for name, total in totals.items() if name != _COUNT}
+        """Return the means.
+
+        Raises:
+            ArgumentError: no rows, or batches that gave different numbers.
+        """
+        return self.score_many(totals)
 
     def score_many(self, totals: dict[str, Any]) -> Result:
         """Return the means of many resamples at once."""
-        return {name: total / totals[_COUNT] for name, total in totals.items() if name != _COUNT}
+        counts = [name for name in totals if name.startswith(_COUNT)]
+        if not counts:
+            raise ArgumentError(f"{self.name}: no rows, so there is no mean; add some")
+        if len(counts) > 1:
+            given = " and others ".join(name.removeprefix(_COUNT) for name in counts)
+            raise ArgumentError(
+                f"{self.name}: some rows gave {given}; an additive function returns the same numbers for "
+                "every row"
+            )
+        return {name: total / totals[counts[0]] for name, total in totals.items() if name != counts[0]}
 
 
-# No result key can be this: it is not the caller's to see.
-_COUNT = "\0rows"
+# No result key begins so: it is not the caller's to see.
+_COUNT = "\0rows of "
 
 
 def _call(made: CollectedFunction | AdditiveFunction, predictions: Any, references: Any) -> Any:
@@ -101,7 +116,9 @@ def _named(name: str, result: Any) -> Result:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy and tensor scalars become Python numbers."""
+    """NumPy and tensor scalars become Python numbers, arrays of one axis lists of them."""
+    if getattr(value, "ndim", None) == 1 and hasattr(value, "tolist"):
+        return value.tolist()
     return (
         value.item()
         if hasattr(value, "item") and getattr(value, "size", None) != 0 and _single(value)

@@ -6,6 +6,7 @@ once, or that belongs to another library, becomes one of the four.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def as_rows(values: Any, *, argument: str, read: Read | None = None) -> Any:
     """
     if values is None or isinstance(values, list | Ragged) or _is_arrow(values):
         if isinstance(values, list) and values and isinstance(values[0], Path):
+            if argument != "references":
+                raise ArgumentError(f"{argument}: a list of paths; give one Path, whose lines are the rows")
             return side_by_side([as_rows(path, argument=argument, read=read) for path in values], argument)
         return values
     if isinstance(values, Path):
@@ -63,6 +66,8 @@ def check_lengths(predictions: Any, references: Any) -> None:
 def read_lines(path: Path) -> Any:
     """Return the lines of a UTF-8 file as an Arrow large_string array; `\\n` and `\\r\\n` end a line.
 
+    A byte order mark is no text.
+
     Raises:
         NotFoundError: no such file.
         DataError: bytes that are not UTF-8; names file and line.
@@ -70,7 +75,7 @@ def read_lines(path: Path) -> Any:
     import pyarrow as pa
 
     raw = read_bytes(path)
-    data = np.frombuffer(raw, dtype=np.uint8)
+    data = np.frombuffer(raw, dtype=np.uint8)[len(BOM_UTF8) if raw.startswith(BOM_UTF8) else 0 :]
     ends = np.flatnonzero(data == 10)
     if len(data) and (len(ends) == 0 or ends[-1] != len(data) - 1):
         ends = np.append(ends, len(data))
@@ -97,6 +102,10 @@ def read_bytes(path: Path) -> bytes:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise NotFoundError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise NotFoundError(f"{path}: a folder; give a file") from None
+    except OSError as error:
+        raise NotFoundError(f"{path}: cannot be read ({error.strerror})") from None
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ Shape legend: R resamples, L numbers of a result.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,32 @@ from evenweave.metrics.numbers import map_leaves
 Result = dict[str, Any]
 
 
-def check_resamples(resamples: int, confidence: float | None) -> None:
-    """Raise ArgumentError unless there is at least one resample and the level is a fraction."""
-    if resamples < 1:
-        raise ArgumentError(f"resamples: {resamples}; give at least 1, usually 1000")
-    if confidence is not None and not 0 < confidence < 1:
-        raise ArgumentError(f"confidence: {confidence}; give a fraction such as 0.95")
+def check_draws(resamples: Any, confidence: Any, seed: Any) -> tuple[int, float, int]:
+    """Return how many resamples, the level and the seed as plain numbers.
+
+    Raises:
+        ArgumentError: not a whole number from 1 on, not a fraction, not a whole number.
+    """
+    count, number = _whole(resamples), _whole(seed)
+    if count is None or count < 1:
+        raise ArgumentError(f"resamples: {resamples!r}; give a whole number from 1 on, usually 1000")
+    if number is None:
+        raise ArgumentError(f"seed: {seed!r}; give a whole number")
+    level = confidence if isinstance(confidence, int | float | np.number) else 0.0
+    if not 0 < level < 1:
+        raise ArgumentError(f"confidence: {confidence!r}; give a fraction such as 0.95")
+    return count, float(level), number
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else None
 
 
 def interval(scores: NDArray[Any], confidence: float) -> tuple[float, float]:
     """Return the percentile interval of resampled scores `[R]`, interpolated between neighbours.
 
     Infinite scores (perplexity of an impossible token) bound it, where `np.quantile` would give NaN.
+    Resamples without a score (NaN: no token, a number that a function leaves out) are left out.
     """
     (bounds,) = _bounds(np.sort(np.atleast_1d(scores))[None, :], confidence)
     return bounds
@@ -60,7 +75,9 @@ def intervals(result: Result, scores: Result, confidence: float) -> Result:
 
 
 def _bounds(ordered: NDArray[Any], confidence: float) -> list[tuple[float, float]]:
-    """Return the interval of each row of `ordered` `[L, R]`, which ascend."""
+    """Return the interval of each row of `ordered` `[L, R]`, which ascend, NaN last."""
+    if np.isnan(ordered[:, -1]).any():
+        return [_bounds_of_some(row, confidence) for row in ordered]
     ends = []
     # Lists, as a few numbers of each row are all that is needed, and every call of NumPy's takes longer.
     for share in ((1 - confidence) / 2, (1 + confidence) / 2):
@@ -73,3 +90,8 @@ def _bounds(ordered: NDArray[Any], confidence: float) -> list[tuple[float, float
 def _between(below: float, above: float, part: float) -> float:
     # Infinity less infinity, and no part of infinity, would be NaN.
     return float(below) if below == above or not part else below + (above - below) * part
+
+
+def _bounds_of_some(ordered: NDArray[Any], confidence: float) -> tuple[float, float]:
+    scored = ordered[~np.isnan(ordered)]
+    return _bounds(scored[None, :], confidence)[0] if len(scored) else (math.nan, math.nan)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self, final
 
 import numpy as np
@@ -19,7 +20,7 @@ from evenweave.metrics.base import (
 )
 from evenweave.metrics.function import AdditiveFunction, CollectedFunction
 from evenweave.metrics.inputs import as_rows, check_lengths
-from evenweave.metrics.intervals import check_resamples, intervals
+from evenweave.metrics.intervals import check_draws, intervals
 from evenweave.metrics.sample import Columns, Sample, Statistics, Tallied
 
 Result = dict[str, Any]
@@ -43,7 +44,8 @@ class Metric:
         self._statistic = statistic
         self._parts: list[Sample] = []
         self._waiting: list[tuple[Any, Any]] = []
-        self._scored: frozenset[int] = frozenset()  # nrefs of the rows scored last
+        # What the last score was computed with, and nrefs of its rows.
+        self._scored: tuple[Statistic | CollectedFunction, frozenset[int]] = statistic, frozenset()
 
     @classmethod
     def from_function(
@@ -72,11 +74,15 @@ class Metric:
     def signature(self) -> str:
         """Every setting that changes the number; quote it beside the number.
 
-        BLEU's also says how many references a row has, as sacrebleu's does: of the rows added so far, or else
-        of those scored last; nothing while there are none, or while rows of `add` wait to be counted.
+        It speaks of the rows added so far; where there are none, of the last score, with the settings that
+        `compute` was given. BLEU's also says how many references a row has, as sacrebleu's does; not while
+        rows of `add` wait to be counted.
         """
-        added = frozenset[int]().union(*(part.nrefs for part in self._parts))
-        return signed(self._statistic.signature, frozenset() if self._waiting else added or self._scored)
+        statistic, nrefs = self._scored
+        if self._parts or self._waiting:
+            added = frozenset[int]().union(*(part.nrefs for part in self._parts))
+            statistic, nrefs = self._statistic, frozenset() if self._waiting else added
+        return signed(statistic.signature, nrefs)
 
     @property
     def headline(self) -> tuple[str, ...]:
@@ -116,9 +122,13 @@ class Metric:
         return Metric(_changed(self._statistic, settings)) if settings else Metric(self._statistic)
 
     def add(self, *, prediction: Any, reference: Any = None) -> None:
-        """Add one row of data."""
+        """Add one row of data.
+
+        It is counted when a score, `rows` or another batch is asked for; a row that cannot be counted is
+        refused then, and the others stay.
+        """
         # Kept and scored together later: a statistic costs much less per row of a batch.
-        self._waiting.append((prediction, reference))
+        self._waiting.append((_kept(prediction), _kept(reference)))
 
     def add_batch(self, *, predictions: Any, references: Any = None) -> None:
         """Add rows of data: lists, arrays, Arrow columns, Ragged, generators, or a `Path` of lines.
@@ -126,7 +136,7 @@ class Metric:
         Raises:
             ArgumentError: not as many references as predictions.
         """
-        self._score_waiting()
+        self.count_waiting()
         self._parts.append(self._sample_of(self._statistic, predictions, references))
 
     def merge(self, other: Metric) -> Self:
@@ -137,11 +147,13 @@ class Metric:
         Raises:
             ArgumentError: the settings differ, so that the rows do not count the same things.
         """
+        if not isinstance(other, Metric):
+            raise ArgumentError(f"merge: {type(other).__name__} is no metric; give one of {self.name}")
         if other.statistic != self._statistic:
             raise ArgumentError(f"merge: {other.signature} cannot be added to {self.signature}")
         theirs = list(other._parts)
         waiting = list(other._waiting)
-        self._score_waiting()
+        self.count_waiting()
         self._parts.extend(theirs)
         self._waiting.extend(waiting)
         return self
@@ -169,7 +181,7 @@ class Metric:
             ArgumentError: nothing to score; a setting that would have had to be known when rows were added.
         """
         if confidence is not None:
-            check_resamples(resamples, confidence)
+            resamples, confidence, seed = check_draws(resamples, confidence, seed)
         statistic = _changed(self._statistic, settings) if settings else self._statistic
         if len(self) == 0 and not self._parts:
             if predictions is None:
@@ -177,20 +189,19 @@ class Metric:
             columns = _columns(statistic, predictions, references)
             result = _at_once(statistic, columns, confidence, resamples, seed)
             if result is not None:
+                self._scored = statistic, frozenset()
                 return result
             sample = _sample(statistic, *columns)
+            result = _result(statistic, sample, confidence, resamples, seed)
         else:
-            self._refuse_late(settings)
-            if predictions is not None:
-                self.add_batch(predictions=predictions, references=references)
-            sample = self._sample(statistic)
-        if confidence is None:
-            result = sample.score()
-        elif _per_row(statistic):
-            raise ArgumentError("confidence: one number a row has no interval; leave it out")
-        else:
-            result = _resampled(sample, confidence, resamples, seed)
-        self._parts, self._waiting, self._scored = [], [], sample.nrefs
+            self._refuse_late(statistic, settings)
+            self.count_waiting()
+            with all_or_nothing([self]):
+                if predictions is not None:
+                    self.add_batch(predictions=predictions, references=references)
+                sample = self._sample(statistic)
+                result = _result(statistic, sample, confidence, resamples, seed)
+        self._parts, self._waiting, self._scored = [], [], (statistic, sample.nrefs)
         return result
 
     def sample_of(self, predictions: Any, references: Any = None) -> Sample:
@@ -202,7 +213,7 @@ class Metric:
         return _sample(statistic, *_columns(statistic, predictions, references))
 
     def _sample(self, statistic: Statistic | CollectedFunction | None = None) -> Sample:
-        self._score_waiting()
+        self.count_waiting()
         if not self._parts:
             return self._sample_of(self._statistic, [], [])
         if len(self._parts) > 1:
@@ -210,28 +221,95 @@ class Metric:
         whole = self._parts[0]
         if statistic is not None and isinstance(whole, Statistics):
             return Statistics(statistic, whole.rows)  # type: ignore[arg-type]
+        if isinstance(statistic, CollectedFunction) and isinstance(whole, Columns):
+            return Columns(statistic, whole.predictions, whole.references)
         return whole
 
-    def _score_waiting(self) -> None:
+    def count_waiting(self) -> None:
+        """Count the rows that `add` took; those that cannot be counted are dropped, and the first is said."""
         if not self._waiting:
             return
-        predictions = [prediction for prediction, _ in self._waiting]
-        references = [reference for _, reference in self._waiting]
-        bare = all(reference is None for reference in references)
+        try:
+            part = self._of_single_rows(self._waiting)
+        except Exception:
+            self.keep_waiting(self.countable())
+            raise
         self._waiting = []
-        self._parts.append(self._sample_of(self._statistic, predictions, None if bare else references))
+        self._parts.append(part)
 
-    def _refuse_late(self, settings: dict[str, Any]) -> None:
+    def countable(self) -> list[bool]:
+        """Return for each row that waits whether it can be counted."""
+        return [self._counts(row) for row in self._waiting]
+
+    def keep_waiting(self, which: list[bool]) -> None:
+        """Drop the rows that wait but those said."""
+        self._waiting = [row for row, keep in zip(self._waiting, which, strict=True) if keep]
+
+    def _of_single_rows(self, rows: list[tuple[Any, Any]]) -> Sample:
+        references = [reference for _, reference in rows]
+        bare = all(reference is None for reference in references)
+        return self._sample_of(
+            self._statistic, [prediction for prediction, _ in rows], None if bare else references
+        )
+
+    def _counts(self, row: tuple[Any, Any]) -> bool:
+        try:
+            self._of_single_rows([row])
+        except Exception:
+            return False
+        return True
+
+    def _refuse_late(self, statistic: Statistic | CollectedFunction, settings: dict[str, Any]) -> None:
+        """Raise ArgumentError if `statistic`, with these settings, counts other things than rows were."""
         harmless = self._statistic.score_settings if isinstance(self._statistic, HasScoreSettings) else ()
+        if isinstance(statistic, CollectedFunction):  # called when all rows are there
+            return
         for key, value in settings.items():
-            if key not in harmless and value != getattr(self._statistic, key):
+            if key not in harmless and not _same(_setting(statistic, key), _setting(self._statistic, key)):
+                start = f"load({self.name!r}, " if key in settings_of(statistic) else "with_settings("
                 raise ArgumentError(
                     f"{key}={value!r}: rows were already added without it; "
-                    f"give it at the start: load({self.name!r}, {key}={value!r})"
+                    f"give it at the start: {start}{key}={value!r})"
                 )
 
 
+@contextmanager
+def all_or_nothing(metrics: Iterable[Metric]) -> Iterator[None]:
+    """Context in which an exception leaves metrics with the rows they had."""
+    held = [(metric, list(metric._parts), list(metric._waiting), metric._scored) for metric in metrics]
+    try:
+        yield
+    except BaseException:
+        for metric, parts, waiting, scored in held:
+            metric._parts, metric._waiting, metric._scored = parts, waiting, scored
+        raise
+
+
+def _kept(value: Any) -> Any:
+    """Return what stays as it is when the caller fills a list or an array anew."""
+    if isinstance(value, list):
+        return [_kept(item) for item in value] if value and not isinstance(value[0], str) else value.copy()
+    if isinstance(value, dict | np.ndarray):
+        return value.copy()
+    if hasattr(value, "detach"):  # a tensor
+        return value.detach().clone()
+    return value
+
+
+def _setting(statistic: Any, key: str) -> Any:
+    keywords = getattr(statistic, "keywords", None)
+    return getattr(statistic, key, None) if keywords is None else keywords.get(key)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return one is not None and other is not None and bool(np.array_equal(one, other))
+    return bool(one == other)
+
+
 def _columns(statistic: object, predictions: Any, references: Any) -> tuple[Any, Any]:
+    if predictions is None:
+        raise ArgumentError("predictions: None; give rows, such as a list")
     read = getattr(statistic, "read", None)
     mine = as_rows(predictions, argument="predictions", read=read)
     theirs = as_rows(references, argument="references", read=read)
@@ -243,6 +321,14 @@ def _sample(statistic: Statistic | CollectedFunction, predictions: Any, referenc
     if isinstance(statistic, CollectedFunction):
         return Columns(statistic, _listed(predictions), None if references is None else _listed(references))
     return Statistics(statistic, statistic.rows(predictions, references))
+
+
+def _result(statistic: Any, sample: Sample, confidence: float | None, resamples: int, seed: int) -> Result:
+    if confidence is None:
+        return sample.score()
+    if _per_row(statistic):
+        raise ArgumentError("confidence: one number a row has no interval; leave it out")
+    return _resampled(sample, confidence, resamples, seed)
 
 
 def _resampled(sample: Sample | Tallied, confidence: float, resamples: int, seed: int) -> Result:
@@ -293,7 +379,7 @@ def _per_row(statistic: object) -> bool:
 
 def _listed(column: Any) -> list[Any]:
     if isinstance(column, list):
-        return column
+        return column.copy()  # the caller may fill it anew
     if isinstance(column, np.ndarray):
         listed: list[Any] = column.tolist()
         return listed

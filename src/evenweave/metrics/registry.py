@@ -43,3 +43,21 @@ def load(name: str, **settings: Any) -> Metric:
     module, _, maker = home.partition(":")
     statistic = getattr(importlib.import_module(module), maker)()
     return Metric(statistic).with_settings(**settings)
+
+
+def metric_of(given: Any, *, argument: str) -> Metric:
+    """Return a metric given by its name, as a metric, or as a function of predictions and references.
+
+    Raises:
+        ArgumentError: none of these; names `argument`.
+    """
+    if isinstance(given, Metric):
+        return given
+    if isinstance(given, str):
+        return load(given)
+    if callable(given):
+        return Metric.from_function(given)
+    raise ArgumentError(
+        f"{argument}: {type(given).__name__} is no single metric; give a name such as 'bleu', a metric, "
+        "or a function"
+    )

@@ -161,12 +161,14 @@ def exchanged_totals(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the column sums `[R, K]` of two systems whose rows `[n, K]` change sides by a coin's toss."""
     kind = np.int64 if first.dtype.kind in "iub" and second.dtype.kind in "iub" else np.float64
-    gain = first.astype(kind, copy=False) - second.astype(kind, copy=False)
+    with np.errstate(invalid="ignore"):
+        gain = first.astype(kind, copy=False) - second.astype(kind, copy=False)
     grouped = lay_out(gain)
     sums = np.zeros((len(grouped), resamples, kernel.LANES), dtype=kind)
     kernel.coin_sums(grouped, resample_keys(resamples, seed), sums)
     moved = columns_of(sums)[: gain.shape[1]].T
-    return second.sum(axis=0, dtype=kind) + moved, first.sum(axis=0, dtype=kind) - moved
+    with np.errstate(invalid="ignore"):  # a row of infinite value, moved, leaves NaN
+        return second.sum(axis=0, dtype=kind) + moved, first.sum(axis=0, dtype=kind) - moved
 
 
 def _step(n: int) -> int:

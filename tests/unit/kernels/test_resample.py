@@ -13,7 +13,7 @@ from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
 from evenweave.kernels.distinct import add_distinct, table_for
 from evenweave.kernels.resample_blocks import split_cells
-from evenweave.metrics.intervals import check_resamples, interval, intervals
+from evenweave.metrics.intervals import check_draws, interval, intervals
 from evenweave.metrics.resample import (
     bootstrap_totals,
     drawn_rows,
@@ -319,6 +319,16 @@ def test_interval_is_of_percentiles_and_settings_are_checked():
     assert interval(np.array([1.0, 2.0, 3.0, np.inf, np.inf]), 0.5) == (2.0, math.inf)
     assert interval(np.array([0.0, 1.0, np.inf, np.inf, np.inf]), 0.5) == (1.0, math.inf)
     assert intervals({"a": 1.0}, {"a": scores, "b": scores}, 0.5) == {"a": interval(scores, 0.5)}
-    for resamples, confidence in ((0, 0.9), (10, 1.0), (10, 95)):
+    assert check_draws(np.int64(3), np.float32(0.5), np.uint8(7)) == (3, 0.5, 7)
+    for draws in ((0, 0.9, 0), (10, 1.0, 0), (10, 95, 0), ("10", 0.9, 0), (10.0, 0.9, 0), (10, "0.9", 0)):
         with pytest.raises(ArgumentError):
-            check_resamples(resamples, confidence)
+            check_draws(*draws)
+    for seed in (1.5, None, "a", True):
+        with pytest.raises(ArgumentError, match="seed"):
+            check_draws(10, 0.9, seed)
+    # Resamples without a score are left out.
+    some = np.array([2.0, math.nan, 1.0, 3.0, math.nan])
+    assert interval(some, 0.5) == interval(np.array([1.0, 2.0, 3.0]), 0.5)
+    found = intervals({"a": 1.0, "b": 1.0}, {"a": some, "b": np.full(5, math.nan)}, 0.5)
+    assert found["a"] == (1.5, 2.5)
+    assert all(map(math.isnan, found["b"]))

@@ -1,4 +1,4 @@
-"""Paired tests against sacrebleu's definitions, computed the long way."""
+"""Paired tests against their definitions, computed the long way, and against sacrebleu but for ties."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 
 from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
-from evenweave.metrics import Metric, compare, load
+from evenweave.metrics import Metric, combine, compare, load
 from evenweave.metrics.resample import resample_keys
+
+
+def mean_length(predictions, references):
+    return float(np.mean([len(p) / len(r) for p, r in zip(predictions, references, strict=True)]))
 
 
 def mean(predictions, references):
@@ -20,7 +24,7 @@ def mean(predictions, references):
 
 @given(st.integers(2, 40), st.integers(0, 5))
 @settings(max_examples=15)
-def test_p_values_are_sacrebleus_on_the_same_draws(n, seed):
+def test_p_values_are_those_of_the_same_draws(n, seed):
     random = np.random.default_rng(seed)
     gold, one, two = (random.integers(0, 3, n).tolist() for _ in range(3))
     scores = np.array([[p == r for p, r in zip(side, gold, strict=True)] for side in (one, two)]).astype(
@@ -35,20 +39,52 @@ def test_p_values_are_sacrebleus_on_the_same_draws(n, seed):
         heads[resample, buffer[: kernel.toss_rows(key, 0, n, buffer)]] = True
     means = scores[:, drawn].mean(axis=2)
     gaps = np.abs(means[1] - means[0])
-    # A tie between a resample and the real difference hangs on the last bit.
-    ties = np.isclose(gaps - gaps.mean(), real, rtol=0, atol=1e-9).sum()
-    expected = peer._compute_p_value(np.round(gaps - gaps.mean(), 12), round(real, 12))
     found = compare("accuracy", gold, one, two, resamples=60, seed=seed)["systems"]["system 2"]["accuracy"]
-    assert abs(found["p_value"] - expected) <= ties / 61 + 1e-12
+    assert found["p_value"] == pytest.approx(share_beyond(gaps - gaps.mean(), real))
     assert found["mean"] == pytest.approx(means[1].mean())
     assert found["difference"] == pytest.approx(scores[1].mean() - scores[0].mean())
     swapped = (
         np.where(heads, scores[0], scores[1]).mean(axis=1),
         np.where(heads, scores[1], scores[0]).mean(axis=1),
     )
-    expected = peer._compute_p_value(np.round(np.abs(swapped[0] - swapped[1]), 12), round(real, 12))
     found = compare("accuracy", gold, one, two, test="randomisation", resamples=60, seed=seed)
+    expected = share_beyond(np.abs(swapped[0] - swapped[1]), real)
     assert found["systems"]["system 2"]["accuracy"]["p_value"] == pytest.approx(expected)
+
+
+def share_beyond(gaps, real):
+    """Riezler and Maxwell's p; sacrebleu's too, but for gaps equal to the real one."""
+    gaps, real = np.round(gaps, 10), round(real, 10)
+    share = ((gaps >= real).sum() + 1) / (len(gaps) + 1)
+    assert share - peer._compute_p_value(gaps, real) == pytest.approx((gaps == real).sum() / (len(gaps) + 1))
+    return share
+
+
+@pytest.mark.parametrize("test", ["bootstrap", "randomisation"])
+def test_what_differs_in_nothing_or_in_one_row_is_not_significant(test):
+    gold = [1] * 100
+    found = compare("accuracy", gold, {"a": gold, "same": gold, "one": [0, *gold[1:]]}, test=test)["systems"]
+    assert found["same"]["accuracy"]["p_value"] == 1.0
+    assert found["one"]["accuracy"]["p_value"] > (0.05 if test == "bootstrap" else 0.99)
+    texts = [f"the cat {i} sat on the mat" for i in range(30)]
+    assert compare("bleu", texts, texts, texts, test=test)["systems"]["system 2"]["bleu"]["p_value"] == 1.0
+
+
+@pytest.mark.parametrize("test", ["bootstrap", "randomisation"])
+@pytest.mark.parametrize("other", [[0.0, 0.5, 0.3], [0.1, 0.5, 0.3]])
+def test_an_infinite_score_is_no_evidence(test, other):
+    found = compare("perplexity", None, [0.0, 0.5, 0.3], other, test=test, resamples=50)["systems"]
+    assert found["system 2"]["perplexity"]["p_value"] == 1.0
+
+
+def test_randomisation_is_wrong_as_often_as_it_says():
+    random = np.random.default_rng(5)
+    wrong = 0
+    for seed in range(200):
+        one, two = (random.random((2, 80)) < 0.9).astype(int)
+        found = compare("accuracy", [1] * 80, one, two, test="randomisation", resamples=199, seed=seed)
+        wrong += found["systems"]["system 2"]["accuracy"]["p_value"] <= 0.05
+    assert wrong <= 20  # 10 of 200 are expected at most, with a standard deviation of 3
 
 
 @pytest.mark.parametrize("n", [40, 3_000])
@@ -101,7 +137,7 @@ def test_equal_systems_are_not_told_apart_and_different_ones_are(test):
 def test_every_metric_can_be_compared():
     hypotheses, other = ["the cat sat", "a dog", "birds fly high"], ["the cat", "the dog", "birds fly"]
     references = ["the cat sat down", "the dog", "birds fly high"]
-    for metric in ("bleu", "sacrebleu", "rouge", load("exact_match")):
+    for metric in ("bleu", "sacrebleu", "rouge", load("exact_match"), mean_length):
         found = compare(metric, iter(references), hypotheses, other, resamples=20)
         assert any("interval" in entry for entry in found["systems"]["system 1"].values())
 
@@ -111,6 +147,12 @@ def test_what_cannot_be_compared():
         compare("accuracy", [1], [1])
     with pytest.raises(ArgumentError, match="2 rows for 1 predictions"):
         compare("accuracy", [1, 0], [1, 0], [1])
+    with pytest.raises(ArgumentError, match="not all different"):
+        compare("accuracy", [1], {1: [1], "1": [0]})
+    with pytest.raises(ArgumentError, match="no single metric"):
+        compare(combine(["accuracy", "f1"]), [1, 0], [1, 0], [1, 0])
+    with pytest.raises(ArgumentError, match="confidence: None"):
+        compare("accuracy", [1, 0], [1, 0], [1, 0], confidence=None)
     with pytest.raises(ArgumentError, match="test: 't'"):
         compare("accuracy", [1, 0], [1, 0], [1, 0], test="t")
     with pytest.raises(ArgumentError, match="resamples: 0"):

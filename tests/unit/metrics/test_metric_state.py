@@ -1,0 +1,181 @@
+"""What a metric holds: its own copies, whole or not at all, and what it says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evenweave.errors import ArgumentError, EvenweaveError, NotFoundError
+from evenweave.metrics import Metric, combine, load
+
+
+def share(predictions, references, k=1):
+    return k * sum(p == r for p, r in zip(predictions, references, strict=True)) / len(references)
+
+
+def test_buffers_may_be_filled_anew_between_rows():
+    entities, row = load("seqeval"), []
+    perplexity, buffer = load("perplexity"), np.zeros(2)
+    spans, span = load("seqeval"), [[0, 1, "X"]]
+    for tags, chance in zip((["B-PER", "O"], ["O", "O"], ["O", "B-LOC"]), (0.5, 0.25, 0.1), strict=True):
+        row[:] = tags
+        entities.add(prediction=row, reference=list(tags))
+        buffer[:] = chance
+        perplexity.add(prediction=buffer)
+        span[0][2] = tags[0]
+        spans.add(prediction=span, reference=[[0, 1, tags[0]]])
+    assert entities.compute()["overall_f1"] == 1.0
+    assert perplexity.compute()["perplexity"] == pytest.approx((0.5 * 0.25 * 0.1) ** (-1 / 3))
+    assert spans.compute()["overall_f1"] == 1.0
+    own, predictions = Metric.from_function(share), []
+    for batch in ([1, 1], [0, 0]):
+        predictions[:] = batch
+        own.add_batch(predictions=predictions, references=[1, 1])
+    assert own.compute() == {"share": 0.5}
+
+
+def test_a_row_that_is_refused_takes_no_other_with_it():
+    metric = load("bleu")
+    for prediction in ("a b c d", None, "a b c e"):
+        metric.add(prediction=prediction, reference="a b c d")
+    with pytest.raises(EvenweaveError, match="row 1"):
+        metric.compute()
+    assert len(metric) == 2
+    assert metric.compute()["translation_length"] == 8
+
+
+def test_a_score_that_fails_leaves_the_rows_that_were_there():
+    metric = load("f1")
+    metric.add_batch(predictions=[1, 0], references=[1, 1])
+    with pytest.raises(EvenweaveError):
+        metric.compute(predictions=[2, 2], references=[2, 1])  # binary, and three labels
+    assert len(metric) == 2
+    assert metric.compute() == {"f1": pytest.approx(2 / 3)}
+
+
+def test_a_combination_keeps_its_metrics_in_step():
+    both = combine(["exact_match", "bleu"])
+    both.add_batch(predictions=["a"], references=["b"])
+    with pytest.raises(EvenweaveError):
+        both.add_batch(predictions=[None], references=["a"])
+    both.add(prediction="c", reference="c")
+    both.add(prediction=None, reference="c")
+    with pytest.raises(EvenweaveError):
+        both.compute()
+    found = both.compute()
+    assert (found["exact_match"], found["translation_length"]) == (0.5, 2)
+    scores = combine(["accuracy", "f1"])
+    scores.add_batch(predictions=[0, 1, 2], references=[0, 1, 2])
+    with pytest.raises(EvenweaveError):
+        scores.compute()
+    assert [len(metric) for metric in scores.metrics.values()] == [3, 3]
+
+
+def test_functions_are_metrics_wherever_one_is_asked_for():
+    assert combine([share, "accuracy"]).compute(predictions=[1, 0], references=[1, 1]) == {
+        "share": 0.5,
+        "accuracy": 0.5,
+    }
+    with pytest.raises(ArgumentError, match="metrics: int is no single metric"):
+        combine([3])
+    late = Metric.from_function(share)
+    late.add_batch(predictions=[1, 0], references=[1, 1])
+    assert late.compute(k=2) == {"share": 1.0}
+    assert late.signature == "share|k:2"
+    additive = Metric.from_function(share, additive=True)
+    additive.add_batch(predictions=[1, 0], references=[1, 1])
+    with pytest.raises(ArgumentError, match=r"with_settings\(k=2\)"):
+        additive.compute(k=2)
+
+
+def test_additive_functions_give_the_same_numbers_in_every_batch():
+    metric = Metric.from_function(lambda p, r: {p[0]: 1.0}, name="own", additive=True)
+    metric.add_batch(predictions=[], references=[])
+    metric.add_batch(predictions=["a"], references=[1])
+    assert metric.compute() == {"a": 1.0}
+    metric.add_batch(predictions=["a"], references=[1])
+    metric.add_batch(predictions=["b"], references=[1])
+    with pytest.raises(ArgumentError, match="some rows gave a and others b"):
+        metric.compute()
+    with pytest.raises(ArgumentError, match="no rows"):
+        Metric.from_function(share, additive=True).compute(predictions=[], references=[])
+
+
+def test_intervals_of_lists_and_of_numbers_that_some_resamples_lack():
+    def ends(predictions, references):
+        found = {"both": np.array([min(predictions), max(predictions)])}
+        return {**found, "large": 1.0 * sum(predictions)} if sum(predictions) > 2 else found
+
+    result = Metric.from_function(ends).compute(
+        predictions=[1, 0, 1, 0, 1], references=[0] * 5, confidence=0.9, resamples=200
+    )
+    assert result["both"] == [0, 1]
+    assert result["intervals"]["both"] == [(0.0, 1.0), (1.0, 1.0)]
+    assert result["intervals"]["large"] == (3.0, 5.0)
+    chances = load("perplexity").compute(predictions=[[0.5, 0.4], [], [0.1]], confidence=0.95)
+    low, high = chances["intervals"]["perplexity"]
+    assert 2 < low < high == pytest.approx(10)
+
+
+@pytest.mark.parametrize("seed", [np.int64(3), np.uint8(3), -2, 2**70])
+def test_any_whole_number_is_a_seed(seed):
+    rows = {"predictions": [1, 0] * 40, "references": [1, 1] * 40}
+    assert load("accuracy").compute(**rows, confidence=0.9, seed=seed) == load("accuracy").compute(
+        **rows, confidence=0.9, seed=int(seed)
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"confidence": "0.95"}, {"confidence": 0.9, "resamples": 10.0}, {"confidence": 0.9, "seed": None}],
+)
+def test_draws_of_the_wrong_type_are_refused_in_one_line(settings):
+    with pytest.raises(ArgumentError, match=f"^{list(settings)[-1]}: "):
+        load("accuracy").compute(predictions=[1], references=[1], **settings)
+
+
+def test_the_signature_is_that_of_the_last_score():
+    metric = load("bleu")
+    metric.compute(predictions=["A b"], references=["a b"], lowercase=True)
+    assert "case:lc" in metric.signature
+    metric.add(prediction="a", reference="a")
+    assert "case:mixed" in metric.signature
+    tags = load("seqeval")
+    tags.compute(predictions=[["B-X"]], references=[["B-X"]], zero_division=1)
+    assert "zero:1" in tags.signature
+
+
+def test_settings_may_be_said_again_as_they_were_given():
+    metric = load("seqeval", label_names=["O", "B-X"])
+    metric.add_batch(predictions=[[0, 1]], references=[[0, 1]])
+    assert metric.compute(label_names=["O", "B-X"])["overall_f1"] == 1.0
+    metric.add_batch(predictions=[[0, 1]], references=[[0, 1]])
+    with pytest.raises(ArgumentError, match="already added"):
+        metric.compute(label_names=["B-X", "O"])
+    weighted = load("accuracy", sample_weight=np.array([1.0, 2.0]))
+    weighted.add_batch(predictions=[1, 0], references=[1, 1])
+    with pytest.raises(ArgumentError, match="already added"):
+        weighted.compute(sample_weight=np.array([2.0, 1.0]))
+
+
+def test_what_is_no_metric_or_no_rows_is_refused_in_one_line():
+    for metric in (load("accuracy"), combine(["accuracy", "f1"])):
+        for other in ("accuracy", combine(["f1"])):
+            with pytest.raises(ArgumentError, match=r"^merge: "):
+                metric.merge(other)
+    with pytest.raises(ArgumentError, match=r"^predictions: None"):
+        load("accuracy").add_batch(predictions=None, references=[1])
+
+
+def test_files(tmp_path: Path):
+    marked, plain = tmp_path / "marked", tmp_path / "plain"
+    marked.write_bytes(b"\xef\xbb\xbfpos\nneg\n")
+    plain.write_text("pos\nneg\n")
+    assert load("accuracy").compute(predictions=marked, references=plain) == {"accuracy": 1.0}
+    assert load("exact_match").compute(predictions=plain, references=marked) == {"exact_match": 1.0}
+    with pytest.raises(ArgumentError, match=r"^predictions: a list of paths"):
+        load("rouge").compute(predictions=[plain], references=[plain])
+    with pytest.raises(NotFoundError, match="a folder; give a file"):
+        load("rouge").compute(predictions=tmp_path, references=plain)
