@@ -43,19 +43,39 @@ def ragged_from_arrow(
     >>> ragged_from_arrow(pa.array([[1, 2], [], [3]])).to_lists()
     [[1, 2], [], [3]]
     """
+    inside, offsets = list_parts(
+        column, what="numbers", name=name, nulls=nulls, null_value=null_value, first=first
+    )
+    return Ragged.trusted(_numbers(inside, name), offsets)
+
+
+def list_parts(
+    column: Any,
+    *,
+    what: str,
+    name: str = "column",
+    nulls: Nulls = "error",
+    null_value: Any = None,
+    first: int = 0,
+) -> tuple[Any, NDArray[np.int64]]:
+    """Return what is in the rows of any list column, without nulls, and where each row begins and ends.
+
+    Args:
+        what: things the rows should hold, for errors; the rest as for `ragged_from_arrow`.
+    """
     array = one_array(column)
     kind = array.type
     plain = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     views = pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind)
     if not (plain or views or pa.types.is_fixed_size_list(kind)):
-        raise DataError(f"column {name!r}: Arrow type {kind} is not a list of numbers")
+        raise DataError(f"column {name!r}: Arrow type {kind} is not a list of {what}")
     if array.null_count and nulls == "error":
         raise DataError(f"row {first + _first_null(array)}, column {name!r}: null; fill or drop the row")
     if plain and not array.null_count:
         bounds = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
         # Values outside the slice belong to other rows: look for nulls only among our own.
         inside = array.values.slice(int(bounds[0]), int(bounds[-1] - bounds[0]))
-        offsets = bounds - bounds[0]
+        offsets = bounds - bounds[0] if bounds[0] else bounds
     else:
         # flatten() leaves out whatever bytes lie under a null row, which the offsets still cover.
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
@@ -65,7 +85,7 @@ def ragged_from_arrow(
     if inside.null_count:
         row = int(np.searchsorted(offsets, _first_null(inside), side="right")) - 1
         raise DataError(f"row {first + row}, column {name!r}: holds a null; fill or drop it")
-    return Ragged.trusted(_numbers(inside, name), offsets)
+    return inside, offsets
 
 
 def column_from_arrow(

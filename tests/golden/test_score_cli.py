@@ -152,4 +152,51 @@ def test_perplexity_of_token_probabilities(tmp_path):
     with pytest.raises(EvenweaveError, match=r"bad:2: '0.5 x' holds more than numbers"):
         score("perplexity", bad)
     tokens.write_text("0.5\n0\n")
-    assert '"perplexity": null' in score("perplexity", tokens, "--confidence", 0.9, "--json")
+    assert '"perplexity": "Infinity"' in score("perplexity", tokens, "--confidence", 0.9, "--json")
+
+
+def test_names_are_shown_as_they_are_and_levels_to_the_digit(tmp_path):
+    file = tmp_path / "[red]a.txt"
+    file.write_text("EU B-[/X] B-[/X]\nx O O\n")
+    shown = score("seqeval", file)
+    assert "[/X]" in shown
+    assert "[red]a.txt" in shown
+    shown = score("seqeval", file, "--confidence", 0.995, "--json")
+    assert json.loads(shown)["systems"]["[red]a.txt"]["overall_f1"] == 1.0
+    assert "99.5 % intervals" in score("seqeval", file, "--confidence", 0.995)
+
+
+def test_both_tests_of_systems(tmp_path):
+    text, other = tmp_path / "a", tmp_path / "b"
+    text.write_text("the cat sat on the mat\n" * 5)
+    other.write_text("the cat sat on the mat\n" * 4 + "a dog\n")
+    for test in ("bootstrap", "randomisation"):
+        call = ("bleu", "--ref", text, text, text, other, "--compare", "--test", test)
+        found = json.loads(score(*call, "--json"))["comparison"]
+        assert found["test"] == test
+        assert list(found["systems"].values())[1]["bleu"]["p_value"] == 1.0
+        assert "*" not in score(*call)
+    with pytest.raises(EvenweaveError, match="test: 'x'; give 'bootstrap' or 'randomisation'"):
+        score("bleu", "--ref", text, text, other, "--compare", "--test", "x")
+
+
+def test_infinity_is_told_from_nothing_in_json(tmp_path):
+    file = tmp_path / "p"
+    file.write_text("0.5 0\n")
+    assert json.loads(score("perplexity", file, "--json"))["systems"]["p"]["perplexity"] == "Infinity"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("EU NNP B-ORG B-ORG\nx VB O\n", [], ":2: 3 columns in 'x VB O', 4 in the lines before"),
+        ("EU\nrejects O\n\nPeter O\n", ["--gold"], ":2: 2 columns in 'rejects O', 1 in the lines before"),
+        ("EU\tB-ORG B-ORG\nx\tO\tO\n", [], ":2: 3 columns"),
+        ("EU O O\n\nEU\n", [], ":3: 1 column in 'EU', 3 in the lines before"),
+    ],
+)
+def test_a_line_of_other_columns_is_refused(tmp_path, text, options, message):
+    file = tmp_path / "tags"
+    file.write_text(text)
+    with pytest.raises(EvenweaveError, match=message):
+        score("seqeval", *(["--gold", file, "--pred", file] if options else [file]))

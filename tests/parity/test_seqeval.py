@@ -125,6 +125,16 @@ def test_strict_mode_recognises_the_scheme_as_seqeval_does(rows, scheme):
     check(gold, predicted, mode="strict")
 
 
+def test_strict_without_a_scheme_is_strict_in_the_functions_too():
+    rows = [["I-X", "O"]]
+    assert peer.f1_score(rows, rows, mode="strict") == 1.0  # the default mode
+    with pytest.raises(DataError, match="fit no one scheme"):
+        entities.f1_score(rows, rows, mode="strict")
+    assert peer.f1_score(rows * 2, rows * 2, sample_weight=[0, 5]) == 1.0
+    with pytest.raises(TypeError, match="sample_weight"):
+        entities.f1_score(rows, rows, sample_weight=[1])
+
+
 def _spelling(scheme: str) -> dict[int, str]:
     keep = LETTERS[scheme]
     return str.maketrans({letter: letter if letter in keep else "I" for letter in "BIES"})

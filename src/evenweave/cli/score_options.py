@@ -21,8 +21,12 @@ class Run:
     resamples: Annotated[int, typer.Option(help="Resamples of the intervals and of --compare.")] = 1000
     seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0
     compare: Annotated[
-        bool, typer.Option("--compare", help="Test every system against the first (paired bootstrap).")
+        bool, typer.Option("--compare", help="Test every system against the first; see --test.")
     ] = False
+    test: Annotated[
+        str,
+        typer.Option(help="Of --compare, both paired: bootstrap, or randomisation (stricter, for claims)."),
+    ] = "bootstrap"
     json: Annotated[bool, typer.Option("--json", help="Print the scores as one JSON line.")] = False
 
 

@@ -48,6 +48,7 @@ def score_and_show(
             resamples=run.resamples,
             seed=run.seed,
             confidence=run.confidence or 0.95,
+            test=run.test,  # type: ignore[arg-type]
         )
     if run.json:
         print(json_module.dumps(_finite(found)))
@@ -56,16 +57,19 @@ def score_and_show(
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinity and no NaN: both become null."""
+    """JSON has no infinity, which becomes "Infinity", and no NaN, which becomes null."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
         return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _show(found: dict[str, Any], headline: tuple[str, ...], run: Run) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False)
@@ -75,24 +79,25 @@ def _show(found: dict[str, Any], headline: tuple[str, ...], run: Run) -> None:
         _show_types(console, next(iter(results.values())), scale)
     first = dict(flatten(next(iter(results.values()))))
     keys = headline or tuple(key for key, value in first.items() if is_number(value))
-    table = Table(title=_title(found["metric"], run), title_justify="left")
+    table = Table(title=escape(_title(found["metric"], run)), title_justify="left")
     table.add_column("system", overflow="fold")
     for key in keys:
         table.add_column(key.removeprefix("overall_"), justify="right")
     for index, (system, result) in enumerate(results.items()):
         numbers = dict(flatten(result))
         tests = found["comparison"]["systems"][system] if run.compare and index else {}
-        table.add_row(system, *(_cell(numbers, tests.get(key, {}), key, scale) for key in keys))
+        table.add_row(escape(system), *(_cell(numbers, tests.get(key, {}), key, scale) for key in keys))
     console.print(table)
-    console.print(found["signature"], soft_wrap=True)
+    console.print(escape(found["signature"]), soft_wrap=True)
 
 
 def _title(name: str, run: Run) -> str:
     told = [name if name in _AS_THEY_ARE else f"{name}, percent"]
     if run.confidence is not None:
-        told.append(f"{run.confidence:.0%} intervals".replace("%", " %"))
+        told.append(f"{100 * run.confidence:.10g} % intervals")
     if run.compare:
-        told.append("p: paired bootstrap against the first")
+        test = "bootstrap" if run.test == "bootstrap" else "approximate randomisation"
+        told.append(f"p: paired {test} against the first")
     if run.confidence is not None or run.compare:
         told.append(f"{run.resamples} resamples, seed {run.seed}")
     return "; ".join(told)
@@ -109,6 +114,7 @@ def _cell(numbers: dict[str, Any], test: dict[str, Any], key: str, scale: float)
 
 
 def _show_types(console: Any, result: dict[str, Any], scale: float) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table()
@@ -118,5 +124,5 @@ def _show_types(console: Any, result: dict[str, Any], scale: float) -> None:
     for kind, scores in result.items():
         if isinstance(scores, dict) and kind != "intervals":
             cells = [f"{scores[key] * scale:.2f}" for key in ("precision", "recall", "f1")]
-            table.add_row(kind, *cells, f"{scores['number']:,}")
+            table.add_row(escape(kind), *cells, f"{scores['number']:,}")
     console.print(table)

@@ -9,6 +9,7 @@ from typing import Any
 from evenweave.metrics.entities_match import KINDS, Kind, match_row
 from evenweave.metrics.entities_spans import Span
 from evenweave.metrics.inputs import as_rows, check_lengths
+from evenweave.metrics.metric import Metric
 from evenweave.metrics.seqeval import Seqeval
 
 
@@ -73,7 +74,8 @@ def entity_errors(predictions: Any, references: Any, **settings: Any) -> EntityE
     >>> [str(error) for error in found.instances]
     ['row 0: wrong boundary: PER 0-1 tagged as PER 0-2', 'row 0: wrong type: ORG 3-4 tagged as LOC 3-4']
     """
-    statistic = Seqeval(**settings)
+    statistic = Metric(Seqeval()).with_settings(**settings).statistic
+    assert isinstance(statistic, Seqeval)
     mine = as_rows(predictions, argument="predictions", read=statistic.read)
     theirs = as_rows(references, argument="references", read=statistic.read)
     check_lengths(mine, theirs)

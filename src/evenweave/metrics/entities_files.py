@@ -38,7 +38,8 @@ def read_columns(path: Path, *, columns: int) -> TagFile:
 
     Raises:
         NotFoundError: no such file.
-        DataError: not UTF-8, no tags, or a line with too few columns; names file and line.
+        DataError: not UTF-8, no tags, too few columns, or a line with others than the first has, which may
+            lack its tag; names file and line.
     """
     text = read_bytes(path).decode("utf-8-sig")
     found: list[list[list[str]]] = [[] for _ in range(columns)]
@@ -51,10 +52,12 @@ def read_columns(path: Path, *, columns: int) -> TagFile:
             fresh = True
             continue
         usual = usual or len(cells)
-        if len(cells) < columns or (len(cells) == 1 < usual):
+        if len(cells) < columns or len(cells) != usual:
+            has = f"{len(cells)} column{'s' * (len(cells) > 1)} in {line.strip()!r:.40}"
+            other = "" if len(cells) == usual else f", {usual} in the lines before"
             raise DataError(
-                f"{path}:{number}: {len(cells)} column in {line.strip()!r:.40}, the file has {usual}; "
-                f"the last {'is the tag' if columns == 1 else 'two are gold and predicted tag'}"
+                f"{path}:{number}: {has}{other}; every line needs the same, "
+                f"the last {'the tag' if columns == 1 else 'two gold and predicted tag'}"
             )
         if fresh:
             lines.append(number)

@@ -7,9 +7,10 @@ Shape legend: B rows, N tags in all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,19 @@ class TagRows:
         gold, predicted: int64 `[N]`.
         offsets: int64 `[B + 1]`, boundaries of the rows, the same for both.
         tags: the tag of each id.
+        numbered: whether gold tags came as ids, some of which may stand for no tag at all.
     """
 
     gold: NDArray[np.int64]
     predicted: NDArray[np.int64]
     offsets: NDArray[np.int64]
     tags: tuple[str, ...]
+    numbered: bool
+
+    def place(self, at: int) -> tuple[int, int]:
+        """Return the row of the tag at `at`, and its place in the row."""
+        row = int(np.searchsorted(self.offsets, at, side="right")) - 1
+        return row, at - int(self.offsets[row])
 
 
 def tag_rows(predictions: Any, references: Any, *, label_names: tuple[str, ...] | None) -> TagRows:
@@ -52,10 +60,45 @@ def tag_rows(predictions: Any, references: Any, *, label_names: tuple[str, ...] 
         raise ArgumentError("references: none given; entity scores compare with gold tags")
     book = _Book(label_names)
     gold, offsets = _ids(references, "references", book)
+    numbered = book.known < 0
     predicted, other = _ids(predictions, "predictions", book)
     if len(offsets) != len(other) or (offsets != other).any():
         _refuse_lengths(np.diff(offsets), np.diff(other))
-    return TagRows(gold, predicted, offsets, book.tags())
+    return TagRows(gold, predicted, offsets, book.tags(), numbered)
+
+
+def names_of_ids(given: Any) -> tuple[str, ...] | None:
+    """Return `label_names` as a tuple: from a sequence, or a model's `id2label` or `label2id`.
+
+    Raises:
+        ArgumentError: not strings, ids that are not 0, 1, 2, ..., or a name twice.
+
+    >>> names_of_ids({0: "O", 1: "B-X"}), names_of_ids({"B-X": 1, "O": 0})
+    (('O', 'B-X'), ('O', 'B-X'))
+    """
+    if given is None:
+        return None
+    hint = "give the tag of each id, such as ['O', 'B-PER', 'I-PER']"
+    names: list[Any]
+    if isinstance(given, Mapping):
+        pairs = [(key, name) if isinstance(name, str) else (name, key) for key, name in given.items()]
+        try:
+            named = {int(key) if isinstance(key, str) else index(key): name for key, name in pairs}
+        except (TypeError, ValueError):
+            named = {}
+        if sorted(named) != list(range(len(pairs))):
+            raise ArgumentError(f"label_names: {given!r:.80} does not name the ids 0, 1, 2, ...; {hint}")
+        names = [named[key] for key in range(len(pairs))]
+    elif isinstance(given, str) or not isinstance(given, Iterable):
+        raise ArgumentError(f"label_names: {given!r:.80}; {hint}")
+    else:
+        names = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
+    for place, name in enumerate(names):
+        if not isinstance(name, str):
+            raise ArgumentError(f"label_names: {name!r} at {place} is no string; {hint}")
+        if names.index(name) < place:
+            raise ArgumentError(f"label_names: {name!r} at {names.index(name)} and {place}; {hint}")
+    return tuple(map(str, names))
 
 
 class _Book:
@@ -149,8 +192,8 @@ def _ids(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int64], ND
 
 
 def _what_is_wrong(rows: list[Any], argument: str) -> DataError:
-    for index, row in enumerate(rows):
-        where = f"row {index}, column {argument!r}"
+    for number, row in enumerate(rows):
+        where = f"row {number}, column {argument!r}"
         if isinstance(row, str) or not hasattr(row, "__len__"):
             return DataError(
                 f"{where}: {row!r} is not a row of tags; give a list of rows, [['B-PER', 'O'], ...]"
@@ -168,30 +211,18 @@ def _what_is_wrong(rows: list[Any], argument: str) -> DataError:
 def _from_arrow(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     import pyarrow as pa
 
-    from evenweave.arrow import bytes_from_arrow, one_array, ragged_from_arrow
+    from evenweave.arrow import bytes_from_arrow, list_parts, ragged_from_arrow
 
-    array = one_array(column)
-    if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
-        array = (
-            array.cast(pa.large_list(array.type.value_type)) if hasattr(array.type, "value_type") else array
-        )
-    kind = getattr(array.type, "value_type", None)
-    if kind is None:
-        raise DataError(f"column {argument!r}: Arrow type {array.type} is not a list of tags")
-    if pa.types.is_integer(kind) or pa.types.is_null(kind):
-        ragged = ragged_from_arrow(array, name=argument)
+    kind = getattr(column.type, "value_type", None)
+    if kind is not None and (pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        ragged = ragged_from_arrow(column, name=argument)
         return _integers(ragged.flat, argument, book), _from_zero(ragged.offsets)
-    if array.null_count:
-        raise DataError(f"column {argument!r}: holds a null row; fill or drop it")
-    bounds = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    inside = array.values.slice(int(bounds[0]), int(bounds[-1] - bounds[0]))
-    if pa.types.is_dictionary(kind):
-        inside = inside.combine_chunks() if isinstance(inside, pa.ChunkedArray) else inside
+    inside, offsets = list_parts(column, what="tags", name=argument)
+    if pa.types.is_dictionary(kind) and not inside.dictionary.null_count:
         words = [book.add(tag) for tag in inside.dictionary.to_pylist()]
-        indices = inside.indices.to_numpy(zero_copy_only=inside.null_count == 0)
-        return np.array(words, dtype=np.int64)[indices], _from_zero(bounds)
+        return np.array(words, dtype=np.int64)[inside.indices.to_numpy()], offsets
     text = bytes_from_arrow(inside, name=argument)
-    return book.number(text.values, text.offsets), _from_zero(bounds)
+    return book.number(text.values, text.offsets), offsets
 
 
 def _integers(values: NDArray[Any], argument: str, book: _Book) -> NDArray[np.int64]:

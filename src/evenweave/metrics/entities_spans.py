@@ -6,6 +6,7 @@ end and one of type, label, entity_group, entity (what a pipeline returns).
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ def read_spans(column: Any, *, argument: str) -> list[list[Span]]:
         DataError: not a span, or one that ends before it starts; names the row.
     """
     rows = []
-    for index, row in enumerate(column):
+    for number, row in enumerate(column):
         try:
             spans = {_span(item) for item in row}
         except (TypeError, ValueError, KeyError):
@@ -51,8 +52,9 @@ def read_spans(column: Any, *, argument: str) -> list[list[Span]]:
         for span in spans:
             if span.end < span.start or span.start < 0:
                 raise DataError(
-                    f"row {index}, column {argument!r}: {row!r:.80} is not a row of spans; "
-                    "give (start, end, type) with start <= end, or dicts with these keys"
+                    f"row {number}, column {argument!r}: {row!r:.80} is not a row of spans; "
+                    "give (start, end, type), two whole numbers with start <= end and a name, or dicts with "
+                    "these keys"
                 )
         rows.append(sorted(spans))
     return rows
@@ -77,6 +79,9 @@ def spans_of_tags(
 def _span(item: Any) -> Span:
     if isinstance(item, dict):
         kind = item[next((key for key in _TYPE_KEYS if key in item), _TYPE_KEYS[0])]
-        return Span(int(item["start"]), int(item["end"]), str(kind))
-    start, end, kind = item
-    return Span(int(start), int(end), str(kind))
+        start, end = item["start"], item["end"]
+    else:
+        start, end, kind = item
+    if not isinstance(kind, str | int | np.integer):
+        raise TypeError
+    return Span(index(start), index(end), str(kind))

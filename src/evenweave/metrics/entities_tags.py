@@ -99,21 +99,34 @@ class TagTable:
     recognised: Scheme | None = None
 
 
+class TagError(DataError):
+    """A tag that means nothing.
+
+    Attributes:
+        tag: which.
+    """
+
+    def __init__(self, tag: str, message: str) -> None:
+        super().__init__(message)
+        self.tag = tag
+
+
 @lru_cache(maxsize=64)
 def tag_table(tags: tuple[str, ...], *, scheme: Scheme | None, suffix: bool) -> TagTable:
     """Return the tables of some tags under conlleval's rules, or strictly under a scheme.
 
     Raises:
-        DataError: an empty tag; a letter that the scheme does not have.
+        TagError: an empty tag; a letter that the scheme does not have.
     """
     split = [split_tag(tag, suffix=suffix, strict=scheme is not None) for tag in tags]
     if scheme is not None:
         allowed = _GRAMMARS[scheme].letters
         for tag, (letter, _) in zip(tags, split, strict=True):
             if not letter or letter not in allowed:
-                raise DataError(
+                raise TagError(
+                    tag,
                     f"tag {tag!r}: not of scheme {scheme}, whose letters are {', '.join(allowed)}; "
-                    "give the scheme the data is in, or mode=None"
+                    "give the scheme the data is in, or mode=None",
                 )
     split.append(("O", "_"))
     kinds = _numbered(kind for _, kind in split)
@@ -138,7 +151,7 @@ def split_tag(tag: str, *, suffix: bool, strict: bool = False) -> tuple[str, str
     (('B', 'PER'), ('B', 'PER'), ('', 'NOUN'))
     """
     if not tag:
-        raise DataError("an empty tag; write O for a token outside every entity")
+        raise TagError(tag, "an empty tag; write O for a token outside every entity")
     letter, rest = (tag[-1], tag[:-1]) if suffix else (tag[0], tag[1:])
     if tag == ".":  # conlleval: outside, like O
         return "O", "_"

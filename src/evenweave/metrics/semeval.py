@@ -17,7 +17,7 @@ from evenweave._version import __version__
 from evenweave.metrics.base import Rows
 from evenweave.metrics.entities_match import KINDS, match_row
 from evenweave.metrics.entities_scores import divided
-from evenweave.metrics.seqeval import Mode, Seqeval
+from evenweave.metrics.seqeval import Mode, Seqeval, ignoring
 
 # For each matching, the kinds that are right and those that are half right.
 _RIGHT = {
@@ -60,7 +60,8 @@ class SemEval:
     def signature(self) -> str:
         """`semeval|mode:default|version:...`."""
         mode = f"strict|scheme:{self.scheme or 'auto'}" if self.mode else "default"
-        return f"semeval|mode:{mode}{'|suffix:yes' if self.suffix else ''}|version:{__version__}"
+        suffix = "|suffix:yes" if self.suffix else ""
+        return f"semeval|mode:{mode}{suffix}{ignoring(self.ignore_index)}|version:{__version__}"
 
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return int64 `[n, 6]`: entities of each kind of match."""

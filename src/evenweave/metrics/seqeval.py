@@ -15,15 +15,25 @@ from numpy.typing import NDArray
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels import chunks as kernel
 from evenweave.metrics.base import Rows
-from evenweave.metrics.entities_input import TagRows, tag_rows
+from evenweave.metrics.entities_input import TagRows, names_of_ids, tag_rows
 from evenweave.metrics.entities_scores import Average, columns_of, result_of, zero_value
 from evenweave.metrics.entities_spans import Span, are_spans, read_spans, spans_of_tags
-from evenweave.metrics.entities_tags import Scheme, TagTable, check_scheme, detect_scheme, tag_table
+from evenweave.metrics.entities_tags import (
+    Scheme,
+    TagError,
+    TagTable,
+    check_scheme,
+    detect_scheme,
+    tag_table,
+)
 
 Mode = Literal["strict"]
 
 # A scheme that was recognised and not given is a column too: batches of two schemes must not be added up.
 _SCHEME = "scheme:"
+# Ids that nothing has: of what is left out of tags that came as strings, and of O where no tag is O.
+_NO_ID = -1
+_NEVER = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
@@ -39,8 +49,9 @@ class Seqeval:
         suffix: the letter stands behind the type (`PER-B`).
         zero_division: what a ratio with nothing to divide by counts: 0 ("warn" is 0 too) or 1.
         average: how `overall_*` is averaged over types: micro, macro or weighted by gold entities.
-        label_names: the tag of each id; needed where ids and not strings are given.
-        ignore_index: positions where the reference has this id count on neither side.
+        label_names: the tag of each id, or a model's `id2label` or `label2id`; needed where ids and not
+            strings are given.
+        ignore_index: positions where the reference is this id count on neither side.
     """
 
     mode: Mode | None = None
@@ -65,8 +76,9 @@ class Seqeval:
         if self.average not in ("micro", "macro", "weighted"):
             raise ArgumentError(f"average: {self.average!r}; give 'micro', 'macro' or 'weighted'")
         zero_value(self.zero_division)
-        if self.label_names is not None:
-            object.__setattr__(self, "label_names", tuple(self.label_names))
+        if not isinstance(self.ignore_index, int | np.integer):
+            raise ArgumentError(f"ignore_index: {self.ignore_index!r}; give a whole number such as -100")
+        object.__setattr__(self, "label_names", names_of_ids(self.label_names))
 
     @property
     def signature(self) -> str:
@@ -75,7 +87,7 @@ class Seqeval:
 
         mode = f"strict|scheme:{self.scheme or 'auto'}" if self.mode else "default"
         suffix = "|suffix:yes" if self.suffix else ""
-        zero = f"{zero_value(self.zero_division):g}"
+        zero = f"{zero_value(self.zero_division):g}{ignoring(self.ignore_index)}"
         return f"seqeval|mode:{mode}{suffix}|average:{self.average}|zero:{zero}|version:{__version__}"
 
     def rows(self, predictions: Any, references: Any) -> Rows:
@@ -128,7 +140,7 @@ class Seqeval:
         """Return what these rows' tags mean under this mode and scheme."""
         if self.mode is None or self.scheme is not None:
             return tag_table(data.tags, scheme=self.scheme, suffix=self.suffix)
-        used = np.unique(data.gold[data.gold != self.ignore_index])
+        used = np.unique(data.gold[data.gold != self._ignored(data)])
         if len(used) == 0:  # rows without tokens fit every scheme
             return tag_table(data.tags, scheme="IOB2", suffix=self.suffix)
         scheme = detect_scheme([data.tags[index] for index in used], suffix=self.suffix)
@@ -141,22 +153,31 @@ class Seqeval:
             return gold, read_spans(predictions, argument="predictions")
         data, table = self._read(predictions, references)
         self._counts(data, table, 1)  # finds ids that are no label
-        return spans_of_tags(data, table, ignored=self.ignore_index)
+        return spans_of_tags(data, table, ignored=self._ignored(data))
 
     def _read(self, predictions: Any, references: Any) -> tuple[TagRows, TagTable]:
         data = tag_rows(predictions, references, label_names=self.label_names)
-        return data, self.table_of(data)
+        try:
+            return data, self.table_of(data)
+        except TagError as error:
+            raise DataError(f"{_where_is(error.tag, data)}: {error}") from None
+
+    def _ignored(self, data: TagRows) -> int:
+        return self.ignore_index if data.numbered else _NO_ID
 
     def _counts(self, data: TagRows, table: TagTable, rows: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         counts = np.zeros((rows, len(table.columns)), dtype=np.int64)
+        ignored = self._ignored(data)
+        # Places outside on both sides are passed over unseen: none may be, where they are to be left out.
+        outside = table.outside if table.outside not in (-1, ignored) else _NEVER
         wrong = kernel.count_chunks(
             _frozen(data.gold),
             _frozen(data.predicted),
             _frozen(data.offsets),
             table.actions.reshape(-1),
             table.types,
-            table.outside,
-            self.ignore_index,
+            outside,
+            ignored,
             kernel.scratch(table.types),
             counts,
         )
@@ -189,14 +210,28 @@ def _span_rows(gold: list[list[Span]], predicted: list[list[Span]]) -> Rows:
     return Rows(columns_of(tuple(kinds))[kernel.FIRST_TYPE :], values)
 
 
+def ignoring(index: int) -> str:
+    """Return the part of a signature that says which id is left out, if it is not the usual one."""
+    return "" if index == -100 else f"|ignore:{index}"
+
+
 def _bad_id(data: TagRows, place: int) -> DataError:
-    row = int(np.searchsorted(data.offsets, place, side="right")) - 1
     size = len(data.tags)
     side, ids = ("predictions", data.predicted)
     if not 0 <= data.gold[place] < size:
         side, ids = ("references", data.gold)
-    at = place - int(data.offsets[row])
+    row, at = data.place(place)
     return DataError(
         f"row {row}, column {side!r}: id {ids[place]} at place {at}; "
         f"label_names has {size} labels, 0 to {size - 1}"
     )
+
+
+def _where_is(tag: str, data: TagRows) -> str:
+    """Return where a tag is first met, in words."""
+    for side, ids in (("references", data.gold), ("predictions", data.predicted)):
+        places = np.flatnonzero(ids == data.tags.index(tag))
+        if len(places):
+            row, at = data.place(int(places[0]))
+            return f"row {row}, column {side!r}, place {at}"
+    return "label_names"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evenweave import Ragged
 from evenweave.errors import ArgumentError, DataError
@@ -167,3 +169,126 @@ def test_an_overlap_goes_to_the_entity_it_covers_most():
     errors = entity_errors([[(0, 9, "X")]], [[(0, 3, "X"), (3, 9, "X")]])
     assert errors.counts["wrong boundary"] == errors.counts["miss"] == 1
     assert next(error for error in errors.instances if error.kind == "miss").gold == (0, 3, "X")
+
+
+@given(st.data(), st.sampled_from([-100, -1, 0, 1, 3]), st.booleans())
+@settings(max_examples=150)
+def test_ids_that_are_left_out_count_as_if_they_were_not_there(data, ignored, outside):
+    names = ["O", "B-PER", "I-PER", "B-LOC"] if outside else ["I-LOC", "B-PER", "I-PER", "B-LOC"]
+    lengths = data.draw(st.lists(st.integers(0, 12), min_size=1, max_size=6))
+    draw = st.sampled_from(sorted({0, 1, 2, 3, ignored}))
+    gold = [[data.draw(draw) for _ in range(length)] for length in lengths]
+    predicted = [
+        [ignored if tag == ignored and ignored < 0 else data.draw(st.integers(0, 3)) for tag in row]
+        for row in gold
+    ]
+    metric = load("seqeval", label_names=names, ignore_index=ignored)
+    found = metric.compute(predictions=predicted, references=gold)
+    sides = [
+        [
+            [names[tag] for tag, other in zip(row, right, strict=True) if other != ignored]
+            for row, right in zip(side, gold, strict=True)
+        ]
+        for side in (predicted, gold)
+    ]
+    assert found == load("seqeval").compute(predictions=sides[0], references=sides[1])
+    for row, right in zip(predicted, gold, strict=True):
+        metric.add(prediction=row, reference=right)
+    assert metric.compute() == found
+    assert metric.signature == load("seqeval").signature.replace(
+        "|version", f"|ignore:{ignored}|version" if ignored != -100 else "|version"
+    )
+
+
+def test_ids_of_no_tag_are_found_where_there_is_no_outside_tag_either():
+    with pytest.raises(DataError, match="row 0, column 'references': id -1 at place 1"):
+        entity_scores([[0, -1]], [[0, -1]], label_names=["B-X", "I-X"])
+
+
+def test_strings_have_no_ids_to_be_left_out():
+    rows = [["B-PER", "O", "O"]]
+    for ignored in (-1, 0, 1):
+        assert entity_scores(rows, rows, ignore_index=ignored)["PER"]["number"] == 1
+        assert entity_errors(rows, rows, ignore_index=ignored).gold == 1
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.list_view(pa.string()),
+        pa.large_list_view(pa.string()),
+        pa.list_(pa.string(), 2),
+        pa.list_(pa.string_view()),
+        pa.list_view(pa.dictionary(pa.int8(), pa.string())),
+    ],
+)
+def test_every_arrow_list_is_read(kind):
+    rows = [["B-X", "O"], ["O", "B-Y"], ["B-X", "B-X"]]
+    other = [["B-X", "O"], ["O", "O"], ["B-X", "B-Y"]]
+    expected = entity_scores(other, rows)
+    words = pa.list_view(kind.value_type) if pa.types.is_dictionary(kind.value_type) else None
+    plain = [pa.array(side, kind if words is None else pa.list_(kind.value_type)) for side in (other, rows)]
+    if words is not None:
+        plain = [pa.ListViewArray.from_arrays(a.offsets[:-1], [2, 2, 2], a.values) for a in plain]
+    assert entity_scores(*plain) == expected
+    assert entity_scores(plain[0][1:], plain[1][1:]) == entity_scores(other[1:], rows[1:])
+
+
+def test_arrow_nulls_are_said_by_row():
+    for kind in (pa.string(), pa.dictionary(pa.int8(), pa.string()), pa.int32()):
+        tag = 1 if kind == pa.int32() else "O"
+        column = pa.array([[tag, tag], [tag, tag], [tag, None]], pa.list_(kind))
+        with pytest.raises(DataError, match="row 2, column 'predictions': holds a null"):
+            entity_scores(column, pa.array([[tag, tag]] * 3, pa.list_(kind)), label_names=["O", "B-X"])
+
+
+def test_label_names_in_every_form_a_model_has_them():
+    expected = entity_scores(ids(PREDICTED), ids(GOLD), label_names=NAMES)
+    forms = [
+        tuple(NAMES),
+        np.array(NAMES),
+        pa.array(NAMES),
+        dict(enumerate(NAMES)),
+        {str(index): name for index, name in enumerate(NAMES)},
+        {name: index for index, name in reversed(list(enumerate(NAMES)))},
+    ]
+    for form in forms:
+        assert entity_scores(ids(PREDICTED), ids(GOLD), label_names=form) == expected
+    wrong = [
+        (3, "3;"),
+        ("O", "'O';"),
+        (["O", 1], "1 at 1 is no string"),
+        (["O", "B-X", "O"], "'O' at 0 and 2"),
+        ({1: "B-X", 2: "I-X"}, "does not name the ids 0, 1, 2"),
+        ({"O": 0, "B-X": 0}, "does not name the ids 0, 1, 2"),
+        ({"O": 0.5}, "does not name the ids 0, 1, 2"),
+    ]
+    for form, message in wrong:
+        for name in ("seqeval", "semeval"):
+            with pytest.raises(ArgumentError, match=f"label_names: .*{message}"):
+                load(name, label_names=form)
+    with pytest.raises(ArgumentError, match=r"ignore_index: 0\.5"):
+        load("seqeval", ignore_index=0.5)
+
+
+@pytest.mark.parametrize(
+    "span", [(0.9, 1, "X"), (0, float("inf"), "X"), (0, 1, None), (0, 1, 0.5), ("0", 1, "X"), (0, 1)]
+)
+def test_spans_are_whole_numbers_and_a_name(span):
+    with pytest.raises(DataError, match=r"row 1, column .predictions.: .* is not a row of spans"):
+        entity_scores([[(0, 1, "X")], [span]], [[(0, 1, "X")], [(0, 1, "X")]])
+    assert entity_scores([[(np.int64(0), 1, 3)]], [[(0, 1, 3)]])["overall_f1"] == 1.0
+
+
+def test_a_tag_without_meaning_is_said_with_its_place():
+    with pytest.raises(DataError, match="row 1, column 'predictions', place 0: an empty tag"):
+        entity_scores([["O"], ["", "O"]], [["O"], ["O", "O"]])
+    with pytest.raises(DataError, match="row 0, column 'references', place 1: tag 'S-X': not of scheme IOB2"):
+        entity_scores([["O", "O"]], [["O", "S-X"]], mode="strict", scheme="IOB2")
+    with pytest.raises(DataError, match="label_names: tag 'S-X'"):
+        entity_scores([[0]], [[0]], mode="strict", scheme="IOB2", label_names=["O", "S-X"])
+
+
+def test_settings_of_errors_are_spelt_as_anywhere():
+    with pytest.raises(ArgumentError, match="sheme: not a setting of seqeval; did you mean 'scheme'"):
+        entity_errors(PREDICTED, GOLD, sheme="IOB2")
