@@ -10,7 +10,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics.base import (
     HasHeadline,
     HasScoreSettings,
@@ -333,6 +333,8 @@ def _result(statistic: Any, sample: Sample, confidence: float | None, resamples:
 
 def _resampled(sample: Sample | Tallied, confidence: float, resamples: int, seed: int) -> Result:
     result = sample.score()
+    if "intervals" in result:
+        raise DataError("a number or a type is called 'intervals', where intervals would stand; rename it")
     (scores,) = sample.bootstrap(resamples=resamples, seed=seed)
     return {**result, "intervals": intervals(result, scores, confidence)}
 
