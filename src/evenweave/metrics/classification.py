@@ -11,6 +11,7 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from evenweave._version import __version__
 from evenweave.errors import ArgumentError
 from evenweave.metrics.base import Rows
 from evenweave.metrics.entities_scores import divided, prf, zero_value
+from evenweave.metrics.label_columns import Lines, read_labels
 from evenweave.metrics.labels import (
     Label,
     counts_of,
@@ -58,6 +60,10 @@ class Accuracy:
     def signature(self) -> str:
         """`accuracy|normalize:yes|version:...`."""
         return _signature(self, normalize="yes" if self.normalize else "no")
+
+    def read(self, path: Path) -> Lines:
+        """Return the labels of a file of one a line."""
+        return read_labels(path)
 
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return `[n, 2]`: whether each row is right, and 1; times its weight."""
@@ -125,6 +131,10 @@ class PrecisionRecallF1:
         if self.labels is not None:
             told["labels"] = ",".join(map(str, self.labels))
         return _signature(self, **told, zero=f"{zero_value(self.zero_division):g}")
+
+    def read(self, path: Path) -> Lines:
+        """Return the labels of a file of one a line."""
+        return read_labels(path)
 
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return the label counts of each row."""
@@ -215,6 +225,10 @@ class MatthewsCorrelation:
     def signature(self) -> str:
         """`matthews_correlation|version:...`."""
         return _signature(self)
+
+    def read(self, path: Path) -> Lines:
+        """Return the labels of a file of one a line."""
+        return read_labels(path)
 
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return the label counts of each row."""

@@ -5,6 +5,9 @@ Shape legend: n rows, L distinct labels.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics.base import Rows
+from evenweave.metrics.label_columns import both_columns
 from evenweave.metrics.tally import Tally, room_for
 
 Label = int | float | str
@@ -90,9 +94,9 @@ def right_tally(predictions: Any, references: Any, sample_weight: tuple[float, .
 
 def right_labels(predictions: Any, references: Any) -> NDArray[np.bool_]:
     """Return whether each row's label is right, bool `[n]`."""
-    gold, predicted = _both(predictions, references)
-    if gold.dtype == object:
-        gold, predicted, _ = _numbered_objects(gold.tolist(), predicted.tolist())
+    gold, predicted = both_columns(predictions, references)
+    if isinstance(gold, list):
+        return np.fromiter(map(eq, gold, predicted), np.bool_, len(gold))
     return np.asarray(gold == predicted)
 
 
@@ -102,10 +106,24 @@ def counts_of(totals: dict[str, Any]) -> dict[Label, tuple[Any, Any, Any]]:
     for name, total in totals.items():
         part, _, spelt = name.partition(":")
         kind, _, text = spelt.partition(":")
-        label: Label = text if kind == "s" else float(text) if kind == "f" else int(text)
+        label: Label = text if kind == "s" else int(text)
         found.setdefault(label, [0, 0, 0])[(BOTH, GOLD, PREDICTED).index(part)] = total
-    kept = {label: three for label, three in found.items() if np.any(three[1]) or np.any(three[2])}
-    return {label: (kept[label][0], kept[label][1], kept[label][2]) for label in sorted(kept, key=_order)}
+    kept = {label: three for label, three in found.items() if _any(three[1]) or _any(three[2])}
+    _check_one_kind(kept)
+    return {label: (kept[label][0], kept[label][1], kept[label][2]) for label in sorted(kept)}
+
+
+def _any(count: Any) -> bool:
+    return bool(count.any() if isinstance(count, np.ndarray) else count)
+
+
+def _check_one_kind(labels: Iterable[Label]) -> None:
+    kinds = {isinstance(label, str): label for label in labels}
+    if len(kinds) > 1:
+        raise DataError(
+            f"labels: rows were added with strings such as {kinds[True]!r} and with numbers such as "
+            f"{kinds[False]!r}; add labels of one kind"
+        )
 
 
 def _pairs(gold: NDArray[np.int64], predicted: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -119,82 +137,25 @@ def _pairs(gold: NDArray[np.int64], predicted: NDArray[np.int64], size: int) -> 
 
 
 def _columns(labels: list[Label]) -> tuple[str, ...]:
-    letters = {str: "s", float: "f", int: "i"}
     return tuple(
-        f"{part}:{letters[type(label)]}:{label}" for label in labels for part in (BOTH, GOLD, PREDICTED)
+        f"{part}:{'s' if isinstance(label, str) else 'i'}:{label}"
+        for label in labels
+        for part in (BOTH, GOLD, PREDICTED)
     )
 
 
-def _order(label: Label) -> tuple[bool, Label]:
-    return isinstance(label, str), label
-
-
 def _numbered(predictions: Any, references: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Label]]:
-    gold, predicted = _both(predictions, references)
-    if gold.dtype == object:
-        return _numbered_objects(gold.tolist(), predicted.tolist())
+    gold, predicted = both_columns(predictions, references)
+    if isinstance(gold, list):
+        place: dict[Any, int] = dict.fromkeys(chain(gold, predicted), 0)
+        place = {label: number for number, label in enumerate(place)}
+        ids = np.fromiter(map(place.__getitem__, chain(gold, predicted)), np.int64, 2 * len(gold))
+        # np.str_ and the like are spelt as the plain string they are equal to.
+        labels = [str.__str__(label) if isinstance(label, str) else label for label in place]
+        return ids[: len(gold)], ids[len(gold) :], labels
     distinct, ids = np.unique(np.concatenate([gold, predicted]), return_inverse=True)
     ids = ids.reshape(-1)
-    return ids[: len(gold)], ids[len(gold) :], [_plain(label) for label in distinct.tolist()]
-
-
-def _both(predictions: Any, references: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return gold and predicted labels as arrays of one kind, objects if theirs differ."""
-    if references is None:
-        raise ArgumentError("references: none given; a classification score compares with the right labels")
-    gold, predicted = _flat(references, "references"), _flat(predictions, "predictions")
-    if gold.dtype.kind == predicted.dtype.kind:
-        return gold, predicted
-    return gold.astype(object), predicted.astype(object)
-
-
-def _numbered_objects(
-    gold: list[Any], predicted: list[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Label]]:
-    place: dict[Label, int] = {}
-    sides = []
-    for argument, column in (("references", gold), ("predictions", predicted)):
-        ids = np.empty(len(column), dtype=np.int64)
-        for row, label in enumerate(column):
-            if not isinstance(label, bool | int | float | str):
-                raise DataError(
-                    f"row {row}, column {argument!r}: {label!r} is not a label; give numbers or strings"
-                )
-            ids[row] = place.setdefault(_plain(label), len(place))
-        sides.append(ids)
-    return sides[0], sides[1], list(place)
-
-
-def _flat(column: Any, argument: str) -> NDArray[Any]:
-    if hasattr(column, "null_count"):
-        if column.null_count:
-            raise DataError(f"column {argument!r}: holds nulls; fill or drop them")
-        column = column.to_pylist()
-    try:
-        array = np.asarray(column) if isinstance(column, np.ndarray) else _of_list(column)
-    except ValueError:
-        array = np.empty((0, 0))
-    if array.ndim != 1:
-        raise DataError(f"column {argument!r}: not one label a row; for rows of tags use load('seqeval')")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        row = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise DataError(f"row {row}, column {argument!r}: {array[row]} is not a label")
-    return array.astype(np.int64) if array.dtype.kind == "b" else array
-
-
-def _of_list(column: Any) -> NDArray[Any]:
-    listed = column if isinstance(column, list) else list(column)
-    array = np.array(listed) if listed else np.empty(0, dtype=np.int64)
-    # NumPy spells numbers among strings as strings, and drops the zero bytes strings end with.
-    return array if array.dtype.kind in "biuf" or array.ndim != 1 else np.array(listed, dtype=object)
-
-
-def _plain(label: Any) -> Label:
-    """One label for 1, True and 1.0, as they are equal."""
-    if isinstance(label, bool) or (isinstance(label, float) and label.is_integer()):
-        return int(label)
-    plain: Label = label
-    return plain
+    return ids[: len(gold)], ids[len(gold) :], distinct.tolist()
 
 
 def _weights(sample_weight: tuple[float, ...], n: int) -> NDArray[np.float64]:
