@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import sklearn.metrics as peer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenweave.errors import ArgumentError, DataError
@@ -72,6 +72,98 @@ def test_chosen_labels_equal_sklearn(found):
         np.testing.assert_allclose(ours["f1"], theirs, atol=1e-12)
 
 
+AVERAGES = ["binary", "micro", "macro", "weighted", None]
+ZEROS = ["warn", 0, 1]
+# Far from each other, so that no two scores agree by chance of rounding; 0 takes rows out.
+WEIGHTS = st.sampled_from([0, 0, 0.5, 1, 3])
+
+
+def weighed(found, weights):
+    gold, predicted = map(list, zip(*found, strict=True))
+    return gold, predicted, weights[: len(gold)] if any(weights[: len(gold)]) else None
+
+
+@given(
+    st.data(),
+    st.sampled_from([[0, 1], [1, 2, 3, 7], ["a", "b", "c"], ["a"], [1]]),
+    st.sampled_from(AVERAGES),
+    st.sampled_from(ZEROS),
+    st.lists(WEIGHTS, min_size=30, max_size=30),
+)
+@settings(max_examples=400)
+def test_averages_of_labels_and_weights_equal_sklearn(data, labels, average, zero, weights):
+    found = data.draw(pairs(data.draw(st.lists(st.sampled_from(labels), min_size=1, max_size=3))))
+    gold, predicted, weights = weighed(found, data.draw(st.sampled_from([weights, [0]])))
+    # Some occur, some do not, one may be given twice.
+    some = st.lists(st.sampled_from([*labels, "z" if isinstance(labels[0], str) else 9]), min_size=1)
+    given = {"average": average, "zero_division": zero, "labels": data.draw(st.none() | some)}
+    given["pos_label"] = data.draw(st.sampled_from(labels))
+    for name, score in PEERS.items():
+        metric = load(name, **given, sample_weight=weights)
+        try:
+            theirs = score(gold, predicted, **given, sample_weight=weights)
+        except ValueError:
+            with pytest.raises(ArgumentError, match=r"average: 'binary'|pos_label: "):
+                metric.compute(predictions=predicted, references=gold)
+            continue
+        ours = metric.compute(predictions=predicted, references=gold)[name]
+        assert np.shape(ours) == np.shape(theirs)
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+        statistic = metric.statistic
+        assert statistic.totals(predicted, gold) == statistic.rows(predicted, gold).totals()
+
+
+@given(
+    st.data(),
+    pairs(["a", "b", "c"]),
+    st.sampled_from(["micro", "macro", "weighted"]),
+    st.sampled_from(ZEROS),
+    st.sampled_from([None, ["a"], ["c", "a"]]),
+    st.lists(WEIGHTS, min_size=30, max_size=30),
+)
+@settings(max_examples=200)
+def test_a_resample_scores_as_its_rows_do(data, found, average, zero, labels, weights):
+    gold, predicted, weights = weighed(found, weights)
+    drawn = [data.draw(st.lists(st.integers(0, len(gold) - 1), min_size=1, max_size=9)) for _ in range(3)]
+    if weights:
+        drawn = [draw for draw in drawn if any(weights[row] for row in draw)] or [list(range(len(gold)))]
+    given = {"average": average, "zero_division": zero, "labels": labels}
+    for name, score in PEERS.items():
+        statistic = load(name, **given, sample_weight=weights).statistic
+        rows = statistic.rows(predicted, gold)
+        sums = np.array([rows.values[draw].sum(axis=0) for draw in drawn])
+        ours = statistic.score_many(dict(zip(rows.names, sums.T, strict=True)))[name]
+        for index, draw in enumerate(drawn):
+            theirs = score(
+                [gold[row] for row in draw],
+                [predicted[row] for row in draw],
+                **given,
+                sample_weight=weights and [weights[row] for row in draw],
+            )
+            assert np.broadcast_to(ours, len(drawn))[index] == pytest.approx(theirs, abs=1e-12)
+
+
+def test_without_gold_rows_the_weighted_mean_is_the_plain_one():
+    given = {"average": "weighted", "zero_division": 1}
+    rows = {"predictions": [1, 2, 2], "references": [0, 0, 0]}
+    for labels in ([1], [1, 2], [1, 5]):
+        for name, score in PEERS.items():
+            theirs = score(rows["references"], rows["predictions"], labels=labels, **given)
+            assert load(name, labels=labels, **given).compute(**rows) == {name: theirs}
+
+
+def test_labels_of_rows_without_weight_count():
+    rows = {"predictions": ["a", "a", "a"], "references": ["b", "a", "a"]}
+    given = {"sample_weight": [0, 1, 1]}
+    assert load("f1", average="macro", **given).compute(**rows) == {"f1": 0.5}
+    assert load("f1", average=None, **given).compute(**rows) == {"f1": [1.0, 0.0]}
+    found = load("f1", average="macro", **given).compute(**rows, confidence=0.9, seed=1)["intervals"]["f1"]
+    assert found == (0.5, 1.0)  # without the first row there is one label
+    three = {"predictions": [0, 1, 2], "references": [0, 1, 1]}
+    with pytest.raises(ArgumentError, match="'binary' for 3 labels"):
+        load("f1", sample_weight=[1, 1, 0]).compute(**three)
+
+
 def test_every_kind_of_column_gives_the_same_score():
     gold, predicted = [1, 0, 1, 1], [1, 1, 0, 1]
     expected = load("f1").compute(predictions=predicted, references=gold)
@@ -105,6 +197,53 @@ def test_bad_columns_are_refused_in_one_line():
         load("f1", averag="macro")
     with pytest.raises(ArgumentError, match="sample_weight: 1 weights for 2 rows"):
         f1.compute(predictions=[1, 0], references=[1, 0], sample_weight=[1.0])
+
+
+NO_SETTINGS = [
+    ("f1", {"sample_weight": [1, float("nan")]}, "sample_weight: row 1 has nan; give a finite number a row"),
+    ("accuracy", {"sample_weight": ["a", "b"]}, "sample_weight: row 0 has 'a'; give a finite number a row"),
+    ("recall", {"sample_weight": np.ones((2, 1))}, r"sample_weight: row 0 has \[1.0\]; give a finite number"),
+    ("accuracy", {"sample_weight": 1.0}, "sample_weight: 1.0 is not a list; give one, such as"),
+    ("matthews_correlation", {"sample_weight": "ab"}, "sample_weight: 'ab' is not a list"),
+    ("f1", {"sample_weight": [0, 0.0]}, "sample_weight: every row weighs 0"),
+    ("f1", {"pos_label": [1]}, r"pos_label: \[1\] is not a label; give a number or a string"),
+    ("f1", {"pos_label": 0.5}, "pos_label: 0.5 is not a label"),
+    ("f1", {"labels": 5}, r"labels: 5 is not a list; give one, such as \[0, 1\]"),
+    ("f1", {"labels": [[1]]}, r"labels: \[1\] \(number 0\) is not a label"),
+    ("f1", {"labels": [1, "a"]}, "labels: 1 and 'a'; give labels of one kind"),
+    ("f1", {"labels": []}, "labels: none in the list"),
+    (
+        "exact_match",
+        {"regexes_to_ignore": ["("]},
+        r"regexes_to_ignore: '\(' is not a regular expression: .*posi",
+    ),
+    ("exact_match", {"regexes_to_ignore": [1]}, "regexes_to_ignore: 1 is not a string"),
+    ("exact_match", {"regexes_to_ignore": 1}, "regexes_to_ignore: 1 is not a list"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "message"), NO_SETTINGS)
+def test_bad_settings_are_refused_in_one_line(name, given, message):
+    with pytest.raises(ArgumentError, match=message) as error:
+        load(name, **given)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_that_do_not_fit_the_rows_are_refused():
+    rows = {"predictions": [1, 0], "references": [1, 0]}
+    with pytest.raises(ArgumentError, match="labels: '1' where rows have 0; give numbers or strings as they"):
+        load("f1", labels="1", average="macro").compute(**rows)
+    with pytest.raises(ArgumentError, match=r"pos_label: 'a' is not among the labels \[0, 1\]"):
+        load("f1", pos_label="a").compute(**rows)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "matthews_correlation", "exact_match"])
+def test_no_rows_have_no_interval(name):
+    with pytest.raises(ArgumentError, match="predictions: no rows to resample"):
+        load(name).compute(predictions=[], references=[], confidence=0.9)
+    if name not in ("exact_match", "matthews_correlation"):
+        found = load(name, sample_weight=[]).compute(predictions=[], references=[])[name]
+        assert found == pytest.approx(load(name).compute(predictions=[], references=[])[name], nan_ok=True)
 
 
 def test_exact_match_ignores_what_it_is_told_to():

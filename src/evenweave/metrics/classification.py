@@ -18,11 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave._version import __version__
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics.base import Rows
-from evenweave.metrics.entities_scores import divided, prf, zero_value
+from evenweave.metrics.classification_settings import (
+    check_positive,
+    checked_labels,
+    checked_patterns,
+    checked_weights,
+)
+from evenweave.metrics.entities_scores import divided, zero_value
 from evenweave.metrics.label_columns import Lines, read_labels
 from evenweave.metrics.labels import (
+    Counts,
     Label,
     counts_of,
     label_rows,
@@ -54,7 +61,7 @@ class Accuracy:
     score_settings = frozenset({"normalize"})
 
     def __post_init__(self) -> None:
-        _freeze(self, "sample_weight")
+        _freeze(self, sample_weight=checked_weights(self.sample_weight))
 
     @property
     def signature(self) -> str:
@@ -67,7 +74,7 @@ class Accuracy:
 
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return `[n, 2]`: whether each row is right, and 1; times its weight."""
-        return right_rows(predictions, references, _tuple(self.sample_weight))
+        return right_rows(predictions, references, self.sample_weight)
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
@@ -78,7 +85,7 @@ class Accuracy:
 
     def tally(self, predictions: Any, references: Any) -> Tally | None:
         """Return the distinct ones of `rows`."""
-        return right_tally(predictions, references, _tuple(self.sample_weight))
+        return right_tally(predictions, references, self.sample_weight)
 
     def score(self, totals: dict[str, Any]) -> Result:
         """Return `accuracy`; NaN without rows."""
@@ -114,8 +121,8 @@ class PrecisionRecallF1:
     score_settings = frozenset({"average", "pos_label", "labels", "zero_division"})
 
     def __post_init__(self) -> None:
-        _freeze(self, "labels")
-        _freeze(self, "sample_weight")
+        _freeze(self, labels=checked_labels(self.labels), sample_weight=checked_weights(self.sample_weight))
+        check_positive(self.pos_label)
         zero_value(self.zero_division)
         if self.average not in ("binary", "micro", "macro", "weighted", None):
             raise ArgumentError(
@@ -138,15 +145,15 @@ class PrecisionRecallF1:
 
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return the label counts of each row."""
-        return label_rows(predictions, references, _tuple(self.sample_weight))
+        return label_rows(predictions, references, self.sample_weight)
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
-        return label_totals(predictions, references, _tuple(self.sample_weight))
+        return label_totals(predictions, references, self.sample_weight)
 
     def tally(self, predictions: Any, references: Any) -> Tally | None:
         """Return the distinct ones of `rows`."""
-        return label_tally(predictions, references, _tuple(self.sample_weight))
+        return label_tally(predictions, references, self.sample_weight)
 
     def score(self, totals: dict[str, Any]) -> Result:
         """Return the score under the metric's name."""
@@ -156,40 +163,55 @@ class PrecisionRecallF1:
         """Return the score of many resamples."""
         return self.score(totals)
 
-    def _of(self, counts: dict[Label, tuple[Any, Any, Any]]) -> Any:
-        zero = zero_value(self.zero_division)
-        which = ("precision", "recall", "f1").index(self.name)
+    def _of(self, counts: dict[Label, Counts]) -> Any:
         if self.average == "binary":
             self._check_binary(counts)
-            return prf(*counts.get(self.pos_label, (0, 0, 0)), zero)[which]
-        chosen = (
-            counts if self.labels is None else {label: counts.get(label, (0, 0, 0)) for label in self.labels}
-        )
+            return self._ratio(counts.get(self.pos_label, Counts()))
+        chosen = self._chosen(counts)
         if self.average == "micro":
-            both, gold, predicted = (sum(three[i] for three in chosen.values()) for i in range(3))
-            return prf(both, gold, predicted, zero)[which]
-        scores = [prf(*three, zero)[which] for three in chosen.values()]
+            return self._ratio(Counts(*(sum(part) for part in zip(*chosen, strict=True))))
+        scores = [self._ratio(one) for one in chosen]
         if self.average is None:
             return scores
-        if self.average == "weighted":
-            weights = [three[1] for three in chosen.values()]
-        elif self.labels is None:
-            # In a resample that lacks a label, the mean is over the others.
-            weights = [((three[1] + three[2]) > 0) * 1 for three in chosen.values()]
-        else:
-            weights = [1] * len(chosen)
-        weighted = sum(score * weight for score, weight in zip(scores, weights, strict=True))
-        return divided(weighted, sum(weights), zero)
+        # In a resample that lacks a label, the mean is over the others.
+        plain = [one.occurs() * 1 if self.labels is None else 1 for one in chosen]
+        mean = _mean(scores, plain, zero_value(self.zero_division))
+        if self.average == "macro":
+            return mean
+        # Without gold rows scikit-learn's weighted mean is the unweighted one.
+        return _mean(scores, [one.gold for one in chosen], mean)
 
-    def _check_binary(self, counts: dict[Label, tuple[Any, Any, Any]]) -> None:
+    def _ratio(self, of: Counts) -> Any:
+        zero = zero_value(self.zero_division)
+        if self.name == "f1":
+            return divided(2.0 * of.both, of.gold + of.predicted, zero)
+        return divided(of.both, of.predicted if self.name == "precision" else of.gold, zero)
+
+    def _chosen(self, counts: dict[Label, Counts]) -> list[Counts]:
+        if self.labels is None:
+            return list(counts.values())
+        for found in counts:  # all of one kind
+            if isinstance(found, str) != isinstance(self.labels[0], str):
+                raise ArgumentError(
+                    f"labels: {self.labels[0]!r} where rows have {found!r}; give numbers or strings as they"
+                )
+        return [counts.get(label, Counts()) for label in self.labels]
+
+    def _check_binary(self, counts: dict[Label, Counts]) -> None:
         if len(counts) > 2:
             raise ArgumentError(
                 f"average: 'binary' for {len(counts)} labels; give 'micro', 'macro' or 'weighted'"
             )
         if counts and self.pos_label not in counts and len(counts) == 2:
-            raise ArgumentError(
-                f"pos_label: {self.pos_label!r} is not among the labels {sorted(counts, key=str)}"
-            )
+            raise ArgumentError(f"pos_label: {self.pos_label!r} is not among the labels {list(counts)}")
+
+
+def _mean(scores: list[Any], weights: list[Any], otherwise: Any) -> Any:
+    """Return the weighted mean; `otherwise` where the weights sum to 0."""
+    total, weight = sum(score * by for score, by in zip(scores, weights, strict=True)), sum(weights)
+    if not isinstance(weight, np.ndarray):
+        return total / weight if weight else otherwise
+    return np.where(weight == 0, otherwise, total / np.where(weight == 0, 1, weight))
 
 
 def precision() -> PrecisionRecallF1:
@@ -219,7 +241,7 @@ class MatthewsCorrelation:
     name = "matthews_correlation"
 
     def __post_init__(self) -> None:
-        _freeze(self, "sample_weight")
+        _freeze(self, sample_weight=checked_weights(self.sample_weight))
 
     @property
     def signature(self) -> str:
@@ -232,15 +254,15 @@ class MatthewsCorrelation:
 
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return the label counts of each row."""
-        return label_rows(predictions, references, _tuple(self.sample_weight))
+        return label_rows(predictions, references, self.sample_weight)
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
-        return label_totals(predictions, references, _tuple(self.sample_weight))
+        return label_totals(predictions, references, self.sample_weight)
 
     def tally(self, predictions: Any, references: Any) -> Tally | None:
         """Return the distinct ones of `rows`."""
-        return label_tally(predictions, references, _tuple(self.sample_weight))
+        return label_tally(predictions, references, self.sample_weight)
 
     def score(self, totals: dict[str, Any]) -> Result:
         """Return `matthews_correlation`, from -1 to 1."""
@@ -280,7 +302,7 @@ class ExactMatch:
     name = "exact_match"
 
     def __post_init__(self) -> None:
-        _freeze(self, "regexes_to_ignore")
+        _freeze(self, regexes_to_ignore=checked_patterns(self.regexes_to_ignore))
 
     @property
     def signature(self) -> str:
@@ -320,12 +342,28 @@ class ExactMatch:
         if not (patterns or removed or self.ignore_case):
             return rows
         cleaned = []
-        for row in rows:
-            text = str(row)
+        for text in rows:
             for pattern in patterns:
                 text = pattern.sub("", text)
             cleaned.append((text.lower() if self.ignore_case else text).translate(table))
         return cleaned
+
+
+def _strings(column: Any, argument: str) -> list[str]:
+    """Return each row as it is written; `str` of None or of a list would match another by chance."""
+    if hasattr(column, "to_pylist"):
+        rows = column.to_pylist()
+    else:
+        rows = column.tolist() if isinstance(column, np.ndarray) else list(column)
+    if set(map(type, rows)) <= {str}:
+        found: list[str] = rows
+        return found
+    for row, text in enumerate(rows):
+        missing = text is None or (isinstance(text, float | np.floating) and math.isnan(text))
+        if missing or not isinstance(text, str | int | float | np.number | np.bool_):
+            remedy = "fill or drop what is missing" if missing else "give one string a row"
+            raise DataError(f"row {row}, column {argument!r}: {text!r} is not a string; {remedy}")
+    return list(map(str, rows))
 
 
 def _signature(statistic: Any, **told: object) -> str:

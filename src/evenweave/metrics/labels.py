@@ -5,42 +5,50 @@ Shape legend: n rows, L distinct labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import eq
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
-from evenweave.metrics.base import Rows
+from evenweave.metrics.base import Rows, exact_sum
 from evenweave.metrics.label_columns import both_columns
 from evenweave.metrics.tally import Tally, room_for
 
 Label = int | float | str
 # Of each label: rows where both sides have it, where the gold side has it, where the predicted side has it.
 BOTH, GOLD, PREDICTED = "both", "gold", "predicted"
+# Of weighted rows also: how many have it, whatever they weigh.
+ROWS = "rows"
+_PARTS = (BOTH, GOLD, PREDICTED, ROWS)
 # The two kinds of `right_rows`; made once, as to make them takes longer than to count.
 _RIGHT_FIRST, _WRONG_FIRST = np.array([[1, 1], [0, 1]]), np.array([[0, 1], [1, 1]])
 
 
-def label_rows(predictions: Any, references: Any, sample_weight: tuple[float, ...] | None) -> Rows:
-    """Return the counts `[n, 3 L]` of each row: int64, or float64 if rows have weights."""
+def label_rows(predictions: Any, references: Any, sample_weight: Sequence[float] | None) -> Rows:
+    """Return the counts `[n, 3 L]` of each row: int64, or float64 `[n, 4 L]` if rows have weights.
+
+    Weighted counts do not tell a label of rows that weigh nothing, so the fourth says which rows have it.
+    """
     gold, predicted, labels = _numbered(predictions, references)
-    values: NDArray[Any] = _pairs(gold, predicted, len(labels))
-    if sample_weight is not None:
-        values = values * _weights(sample_weight, len(gold))[:, None]
-    return Rows(_columns(labels), values)
+    values = _pairs(gold, predicted, len(labels))
+    if sample_weight is None:
+        return Rows(_columns(labels), values)
+    weighted = values * _weights(sample_weight, len(gold))[:, None]
+    has = values[:, 1::3] | values[:, 2::3]
+    return Rows(_columns(labels) + _columns(labels, (ROWS,)), np.concatenate([weighted, has], axis=1))
 
 
-def label_tally(predictions: Any, references: Any, sample_weight: tuple[float, ...] | None) -> Tally | None:
+def label_tally(predictions: Any, references: Any, sample_weight: Sequence[float] | None) -> Tally | None:
     """Return the distinct ones of `label_rows`: one for each gold label that was given as another."""
     if sample_weight is not None:
         return None
     gold, predicted, labels = _numbered(predictions, references)
     n, size = len(gold), len(labels)
-    if size * size > room_for(n):
+    if not n or size * size > room_for(n):
         return None
     pairs = gold * size + predicted
     counts = np.bincount(pairs, minlength=size * size)
@@ -52,22 +60,24 @@ def label_tally(predictions: Any, references: Any, sample_weight: tuple[float, .
 
 
 def label_totals(
-    predictions: Any, references: Any, sample_weight: tuple[float, ...] | None
+    predictions: Any, references: Any, sample_weight: Sequence[float] | None
 ) -> dict[str, float]:
     """Return the sums of `label_rows` without the rows."""
-    if sample_weight is not None:
-        return label_rows(predictions, references, sample_weight).totals()
     gold, predicted, labels = _numbered(predictions, references)
-    size = len(labels)
-    counts = (
-        np.bincount(gold[gold == predicted], minlength=size),
-        np.bincount(gold, minlength=size),
-        np.bincount(predicted, minlength=size),
-    )
-    return dict(zip(_columns(labels), np.stack(counts, axis=1).reshape(-1).tolist(), strict=True))
+    size, same = len(labels), gold == predicted
+    sides = gold[same], gold, predicted
+    counts = np.stack([np.bincount(side, minlength=size) for side in sides], axis=1)
+    if sample_weight is None:
+        return dict(zip(_columns(labels), counts.reshape(-1).tolist(), strict=True))
+    weights = _weights(sample_weight, len(gold))
+    weighing = weights[same], weights, weights
+    sums = [_sums(side, kept, size) for side, kept in zip(sides, weighing, strict=True)]
+    totals = dict(zip(_columns(labels), chain.from_iterable(zip(*sums, strict=True)), strict=True))
+    has = (counts[:, 1] + counts[:, 2] - counts[:, 0]).astype(np.float64)
+    return totals | dict(zip(_columns(labels, (ROWS,)), has.tolist(), strict=True))
 
 
-def right_rows(predictions: Any, references: Any, sample_weight: tuple[float, ...] | None) -> Rows:
+def right_rows(predictions: Any, references: Any, sample_weight: Sequence[float] | None) -> Rows:
     """Return `[n, 2]`: whether each row's label is right, and 1; times its weight, if rows have weights."""
     right = right_labels(predictions, references)
     values = np.ones((len(right), 2), dtype=np.int64)
@@ -78,7 +88,7 @@ def right_rows(predictions: Any, references: Any, sample_weight: tuple[float, ..
     )
 
 
-def right_tally(predictions: Any, references: Any, sample_weight: tuple[float, ...] | None) -> Tally | None:
+def right_tally(predictions: Any, references: Any, sample_weight: Sequence[float] | None) -> Tally | None:
     """Return the distinct ones of `right_rows`, at most two."""
     right = right_labels(predictions, references)
     if sample_weight is not None or not room_for(len(right)):
@@ -100,21 +110,42 @@ def right_labels(predictions: Any, references: Any) -> NDArray[np.bool_]:
     return np.asarray(gold == predicted)
 
 
-def counts_of(totals: dict[str, Any]) -> dict[Label, tuple[Any, Any, Any]]:
-    """Return for each label that occurs, sorted, its rows in both, gold, predicted: numbers or arrays."""
+class Counts(NamedTuple):
+    """Of one label: rows with it on both sides, on the gold one, on the predicted one; numbers or arrays.
+
+    `rows` is how many have it, if weights may hide that; else 0.
+    """
+
+    both: Any = 0
+    gold: Any = 0
+    predicted: Any = 0
+    rows: Any = 0
+
+    def occurs(self) -> Any:
+        """Return whether any row has the label, for each resample if there are many."""
+        return (self.gold != 0) | (self.predicted != 0) | (self.rows != 0)
+
+
+def counts_of(totals: dict[str, Any]) -> dict[Label, Counts]:
+    """Return the counts of each label that occurs, in sorted order.
+
+    Raises:
+        DataError: strings and numbers, from batches of either.
+    """
     found: dict[Label, list[Any]] = {}
     for name, total in totals.items():
         part, _, spelt = name.partition(":")
         kind, _, text = spelt.partition(":")
         label: Label = text if kind == "s" else int(text)
-        found.setdefault(label, [0, 0, 0])[(BOTH, GOLD, PREDICTED).index(part)] = total
-    kept = {label: three for label, three in found.items() if _any(three[1]) or _any(three[2])}
+        found.setdefault(label, [0, 0, 0, 0])[_PARTS.index(part)] = total
+    kept = {label: counts for label, four in found.items() if _any((counts := Counts(*four)).occurs())}
     _check_one_kind(kept)
-    return {label: (kept[label][0], kept[label][1], kept[label][2]) for label in sorted(kept)}
+    return {label: kept[label] for label in sorted(kept)}
 
 
-def _any(count: Any) -> bool:
-    return bool(count.any() if isinstance(count, np.ndarray) else count)
+def _any(found: Any) -> bool:
+    # np.any of a single one takes longer than all else here.
+    return bool(found.any() if isinstance(found, np.ndarray) else found)
 
 
 def _check_one_kind(labels: Iterable[Label]) -> None:
@@ -136,11 +167,15 @@ def _pairs(gold: NDArray[np.int64], predicted: NDArray[np.int64], size: int) -> 
     return values.reshape(len(gold), 3 * size)
 
 
-def _columns(labels: list[Label]) -> tuple[str, ...]:
+def _sums(ids: NDArray[np.int64], weights: NDArray[np.float64], size: int) -> list[float]:
+    """Return the correctly rounded sum of the weights of each label."""
+    ends = np.bincount(ids, minlength=size).cumsum()[:-1]
+    return [exact_sum(part) for part in np.split(weights[ids.argsort(kind="stable")], ends)[:size]]
+
+
+def _columns(labels: list[Label], parts: tuple[str, ...] = (BOTH, GOLD, PREDICTED)) -> tuple[str, ...]:
     return tuple(
-        f"{part}:{'s' if isinstance(label, str) else 'i'}:{label}"
-        for label in labels
-        for part in (BOTH, GOLD, PREDICTED)
+        f"{part}:{'s' if isinstance(label, str) else 'i'}:{label}" for label in labels for part in parts
     )
 
 
@@ -158,7 +193,7 @@ def _numbered(predictions: Any, references: Any) -> tuple[NDArray[np.int64], NDA
     return ids[: len(gold)], ids[len(gold) :], distinct.tolist()
 
 
-def _weights(sample_weight: tuple[float, ...], n: int) -> NDArray[np.float64]:
+def _weights(sample_weight: Sequence[float], n: int) -> NDArray[np.float64]:
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n,):
         raise ArgumentError(

@@ -154,5 +154,5 @@ def test_batches_of_strings_and_of_numbers_do_not_mix():
     metric = load("f1", average="macro")
     metric.add_batch(predictions=["a"], references=["b"])
     metric.add_batch(predictions=[1], references=[0])
-    with pytest.raises(DataError, match="strings such as '.' and with numbers such as .; add labels of one"):
+    with pytest.raises(DataError, match="strings such as 'a' and with numbers such as 1; add labels of one"):
         metric.compute()
