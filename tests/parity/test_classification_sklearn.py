@@ -257,3 +257,34 @@ def test_exact_match_ignores_what_it_is_told_to():
         "regexes_to_ignore": [" $", r"\s+(?=\d)"],
     }
     assert match.compute(predictions=predictions, references=references, **told) == {"exact_match": 2 / 3}
+
+
+def test_exact_match_compares_numbers_as_they_are_written_whatever_is_ignored():
+    match = load("exact_match")
+    for told in ({}, {"ignore_case": True}, {"regexes_to_ignore": "x"}):
+        for numbers in ([1, 2], np.array([1, 2]), pa.array([1, 2])):
+            found = match.compute(predictions=numbers, references=["1", "2"], **told)
+            assert found == {"exact_match": 1.0}
+        assert match.compute(predictions=[1, True], references=[1.0, 1], **told) == {"exact_match": 0.0}
+
+
+@pytest.mark.parametrize("told", [{}, {"ignore_case": True}])
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (["a", None], "row 1, column 'predictions': None is not a string; fill or drop what is missing"),
+        (pa.array(["a", None]), "row 1, column 'predictions': None is not a string; fill or drop"),
+        ([1, float("nan")], "row 1, column 'predictions': nan is not a string; fill or drop"),
+        (
+            np.zeros((2, 2)),
+            r"row 0, column 'predictions': \[0.0, 0.0\] is not a string; give one string a row",
+        ),
+        (["a", np.zeros(2)], "row 1, column 'predictions': array.* is not a string; give one string a row"),
+        ([["a"], ["b"]], r"row 0, column 'predictions': \['a'\] is not a string; give one string a row"),
+        (np.array([b"a", b"b"]), "row 0, column 'predictions': b'a' is not a string; give one string a row"),
+    ],
+)
+def test_what_is_no_string_matches_nothing(told, column, message):
+    for add in ("compute", "add_batch"):
+        with pytest.raises(DataError, match=message):
+            getattr(load("exact_match", **told), add)(predictions=column, references=["a", "b"])

@@ -11,6 +11,7 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import eq
 from pathlib import Path
 from typing import Any, Literal
 
@@ -288,6 +289,8 @@ class MatthewsCorrelation:
 class ExactMatch:
     """Share of strings that are the reference, after what is told to be ignored is taken out of both.
 
+    Numbers are compared as they are written, as evaluate compares them: 1 is "1" and not 1.0.
+
     Attributes:
         regexes_to_ignore: patterns whose matches are removed first.
         ignore_case, ignore_punctuation, ignore_numbers: compare lower-cased; without ASCII punctuation;
@@ -318,11 +321,14 @@ class ExactMatch:
 
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return a 1 for each row and a 1 for each that matches."""
-        if references is None:
-            raise ArgumentError("references: none given; an exact match needs something to match")
-        pairs = zip(self._cleaned(predictions), self._cleaned(references), strict=True)
-        same = np.fromiter((a == b for a, b in pairs), dtype=np.int64, count=len(predictions))
+        mine, theirs = self._sides(predictions, references)
+        same = np.fromiter(map(eq, mine, theirs), dtype=np.int64, count=len(mine))
         return Rows(("rows", "same"), np.stack([np.ones_like(same), same], axis=1))
+
+    def totals(self, predictions: Any, references: Any) -> dict[str, float]:
+        """Return the sums of `rows`."""
+        mine, theirs = self._sides(predictions, references)
+        return {"rows": len(mine), "same": sum(map(eq, mine, theirs))}
 
     def score(self, totals: dict[str, Any]) -> Result:
         """Return `exact_match`, a fraction."""
@@ -332,8 +338,13 @@ class ExactMatch:
         """Return the score of many resamples."""
         return self.score(totals)
 
-    def _cleaned(self, column: Any) -> list[Any]:
-        rows = column.to_pylist() if hasattr(column, "to_pylist") else list(column)
+    def _sides(self, predictions: Any, references: Any) -> tuple[list[str], list[str]]:
+        if references is None:
+            raise ArgumentError("references: none given; an exact match needs something to match")
+        return self._cleaned(predictions, "predictions"), self._cleaned(references, "references")
+
+    def _cleaned(self, column: Any, argument: str) -> list[str]:
+        rows = _strings(column, argument)
         removed = (string.punctuation if self.ignore_punctuation else "") + (
             string.digits if self.ignore_numbers else ""
         )
@@ -374,13 +385,7 @@ def _signature(statistic: Any, **told: object) -> str:
     )
 
 
-def _freeze(statistic: Any, name: str) -> None:
-    """Keep a list as a tuple, so that equal settings compare equal."""
-    value = getattr(statistic, name)
-    if value is not None:
-        plain = value.tolist() if hasattr(value, "tolist") else value
-        object.__setattr__(statistic, name, (plain,) if isinstance(plain, str) else tuple(plain))
-
-
-def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
-    return None if values is None else tuple(values)
+def _freeze(statistic: Any, **settings: object) -> None:
+    """Keep lists as tuples, so that equal settings compare equal."""
+    for name, value in settings.items():
+        object.__setattr__(statistic, name, value)
