@@ -11,6 +11,7 @@ import pytest
 
 from evenweave.errors import DataError
 from evenweave.metrics import combine, compare, load
+from evenweave.metrics.labels import counts_of, label_totals
 
 NAMES = ["accuracy", "f1", "matthews_correlation"]
 
@@ -109,6 +110,16 @@ def test_integers_beyond_64_bits_are_labels_like_any():
     unsigned, signed = np.array([2**63, 1], dtype=np.uint64), np.array([-1, 1])
     found = load("f1", average=None).compute(predictions=unsigned, references=signed)
     assert found == {"f1": [0.0, 1.0, 0.0]}
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64, np.uint64])
+def test_integers_near_and_far_are_told_apart(kind):
+    least, most = np.iinfo(kind).min, np.iinfo(kind).max
+    for labels in ([least, least + 1], [most - 1, most], [least, most], [3, 3]):
+        gold, predicted = np.array([labels[0], labels[1]], kind), np.array([labels[0], labels[0]], kind)
+        counts = counts_of(label_totals(predicted, gold, None))
+        assert list(counts) == sorted(set(map(int, labels)))
+        assert sum(count.both for count in counts.values()) == int((gold == predicted).sum())
 
 
 def test_no_rows_are_no_strings_against_numbers():
