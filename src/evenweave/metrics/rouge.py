@@ -34,7 +34,7 @@ class Rouge:
     """ROUGE, averaged over rows, under the keys and settings of `evaluate.load("rouge")`.
 
     Attributes:
-        rouge_types: any of rouge1, rouge2, ... (n-grams), rougeL, rougeLsum (longest common subsequence of
+        rouge_types: any of rouge1 to rouge9 (n-grams), rougeL, rougeLsum (longest common subsequence of
             the texts, and of their sentences), rougeW (weighted), rougeS (pairs in order, rougeS4 with at
             most 4 tokens between) and rougeSU (rougeS and single words).
         use_aggregator: return the mean over rows; else an array of one number a row.

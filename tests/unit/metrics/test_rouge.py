@@ -103,6 +103,16 @@ def test_the_task_example_of_rouge_s() -> None:
     assert rouge(["this is a test"], ["this is the test"], rouge_types=["rougeS"]) == {"rougeS": 0.5}
 
 
+@pytest.mark.parametrize("skip", [2**31, 2**40, 2**63 - 2, 2**63 - 1, 10**20, "9" * 5000])
+@pytest.mark.parametrize("kind", ["rougeS", "rougeSU"])
+def test_a_skip_beyond_every_text_is_no_limit(kind: str, skip: int | str) -> None:
+    # Added to, the largest int64 wraps round: 2**63 - 2 once read beyond the counters' memory.
+    name = f"{kind}{skip}"
+    got = rouge(["a b c d e f cats", "b x"], ["a b c d e f cat", "b"], rouge_types=[kind, name])
+    assert got[name] == got[kind] > 0
+    assert rouge(["a c b"], ["a b"], rouge_types=["rougeS0004"])["rougeS0004"] == 0.5
+
+
 def test_beta_weighs_recall() -> None:
     precision, recall, f = triple("a b c d", "a b", "rouge1", beta=2)
     assert (precision, recall) == (0.5, 1.0)
@@ -206,6 +216,8 @@ def test_exceptions_from_wordnet_files(tmp_path: Path) -> None:
     [
         ({"rouge_types": ["rouge0"]}, "no variant 'rouge0'; did you mean 'rouge"),
         ({"rouge_types": ["rougel"]}, "did you mean 'rougeL'"),
+        ({"rouge_types": ["rouge10"]}, "rouge_types: 'rouge10'; n-grams go from rouge1 to rouge9"),
+        ({"rouge_types": ["rouge" + "9" * 5000]}, "n-grams go from rouge1 to rouge9"),
         ({"rouge_types": "rouge1"}, "rouge_types: 'rouge1'; give a list"),
         ({"rouge_types": []}, "rouge_types: "),
         ({"tokenizer": "13a"}, "tokenizer: '13a'; give default, unicode, rouge155 or a function"),
