@@ -12,20 +12,35 @@ from evenweave.ragged import Ragged
 
 
 def read_numbers(path: Path) -> Ragged:
-    """Return the numbers of each line that has any, float64.
+    """Return the numbers of each line, float64; an empty line is an empty row.
 
     Raises:
         NotFoundError: no such file.
-        DataError: no numbers, or a word that is not one; names file and line.
+        DataError: no numbers at all, or a word that is not one; names file and line.
     """
-    rows = []
-    for number, line in enumerate(read_bytes(path).decode("utf-8-sig").split("\n"), start=1):
+    lines = read_bytes(path).decode("utf-8-sig").split("\n")
+    if not lines[-1]:
+        del lines[-1]  # a final newline ends the last line and begins none
+    values: list[float] = []
+    lengths = []
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        lengths.append(len(words))
         try:
-            row = [float(word) for word in line.split()]
+            values.extend(map(float, words))
         except ValueError:
-            raise DataError(f"{path}:{number}: {line.strip()!r:.40} holds more than numbers") from None
-        if row:
-            rows.append(np.array(row))
-    if not rows:
+            raise DataError(
+                f"{path}:{number}: {_not_a_number(words)!r:.40} is not a number; give numbers and blanks"
+            ) from None
+    if not values:
         raise DataError(f"{path}: no numbers; expected one a line")
-    return Ragged.from_rows(rows, dtype=np.float64, name=str(path))
+    return Ragged.from_lengths(np.array(values), lengths)
+
+
+def _not_a_number(words: list[str]) -> str:
+    for word in words:
+        try:
+            float(word)
+        except ValueError:
+            return word
+    raise AssertionError(words)

@@ -9,7 +9,8 @@ Shape legend: B rows, T tokens of the longest row, V vocabulary, n rows of stati
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,15 @@ from numpy.typing import NDArray
 from evenweave._version import __version__
 from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics.base import Rows
+from evenweave.metrics.inputs import as_rows
 from evenweave.metrics.metric import Metric
-from evenweave.metrics.perplexity_inputs import dimensions, place_of, ragged_numbers, row_and_position
+from evenweave.metrics.number_files import read_numbers
+from evenweave.metrics.perplexity_inputs import improbable, place_of, ragged_numbers, row_and_position
+from evenweave.metrics.perplexity_logits import Block, read_logits
 from evenweave.metrics.token_nll import IGNORED, token_nll
 from evenweave.ragged import Ragged
 
 _NAMES = ("nll", "tokens")
-# A softmax in float32 may end a little above 1.
-_ROUNDING = 1e-6
 
 _logger = logging.getLogger(__name__)
 
@@ -37,11 +39,13 @@ class Perplexity:
     Predictions and references are one of
         probabilities of the true tokens, `[n]` or rows of them (lists, Ragged, Arrow), without references;
         probabilities of 1, with references 0 or 1 in the same shape: Bernoulli outcomes;
-        logits `[B, T, V]` (or `[n, V]`), with ids `[B, T]` (`[n]`), -100 where none is scored.
+        logits `[B, T, V]` (or `[n, V]`), with ids `[B, T]` (`[n]`), -100 where none is scored; arrays or
+            tensors, or a list of one `[T, V]` a text, with ids in rows.
 
     Attributes:
         log: the predictions are natural logarithms of probabilities.
         shift: logits at t predict the id at t + 1, as causal models give them out; default the id at t.
+        warn: log the first token of probability 0, which makes the perplexity infinite.
 
     >>> from evenweave.metrics import load
     >>> round(load("perplexity").compute(predictions=[0.2, 0.3, 0.5, 0.7, 0.6])["perplexity"], 5)
@@ -50,6 +54,7 @@ class Perplexity:
 
     log: bool = False
     shift: bool = False
+    warn: bool = field(default=True, compare=False)
 
     @property
     def name(self) -> str:
@@ -59,7 +64,7 @@ class Perplexity:
     @property
     def signature(self) -> str:
         """Every setting that changes the number."""
-        form = "log-probabilities" if self.log else "probabilities"
+        form = "log-probabilities" if self.log else "logits" if self.shift else "probabilities"
         return f"perplexity|from:{form}|shift:{'yes' if self.shift else 'no'}|version:evenweave-{__version__}"
 
     @property
@@ -71,14 +76,25 @@ class Perplexity:
         """Return float64 `[n, 2]`: nll and tokens of each row.
 
         Raises:
+            ArgumentError: logits without ids or in another shape; `log` of logits, `shift` of probabilities.
             DataError: a value that is no probability, an outcome that is neither 0 nor 1, an id outside the
                 vocabulary; names row and position.
         """
-        if _are_logits(predictions, references):
-            return _logit_rows(predictions, np.asarray(references), shift=self.shift)
+        blocks = read_logits(predictions, references)
+        if blocks is not None:
+            return self._logit_rows(blocks)
+        if self.shift and len(predictions):
+            raise ArgumentError("shift: probabilities of the true tokens have nothing to shift; leave it out")
         probabilities = ragged_numbers(predictions, "predictions")
         outcomes = None if references is None else ragged_numbers(references, "references")
-        return _rows(_nll(probabilities, outcomes, log=self.log), probabilities)
+        nll = _nll(probabilities, outcomes, log=self.log)
+        if self.warn and np.isinf(nll).any():
+            _say_infinite(*row_and_position(probabilities, int(np.isinf(nll).argmax())))
+        return _rows(nll, probabilities)
+
+    def read(self, path: Path) -> Ragged:
+        """Return the numbers of a file, a line a row."""
+        return read_numbers(path)
 
     def score(self, totals: dict[str, float]) -> dict[str, Any]:
         """Return perplexity, nll and tokens; NaN for no tokens."""
@@ -93,6 +109,30 @@ class Perplexity:
         """Return the perplexity of each of R totals, `[R]`."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return {"perplexity": np.exp(np.asarray(totals["nll"]) / np.asarray(totals["tokens"]))}
+
+    def _logit_rows(self, blocks: list[Block]) -> Rows:
+        if self.log:
+            raise ArgumentError("log: logits are turned into probabilities here; leave it out")
+        ahead = int(self.shift)
+        table = [np.zeros((0, 2))]
+        row, infinite = 0, None
+        for logits, ids in blocks:
+            if self.shift:
+                if ids.ndim != 2:
+                    raise ArgumentError(
+                        "shift: needs rows of tokens, logits [B, T, V]; these have lost their rows"
+                    )
+                logits, ids = logits[:, :-1], ids[:, 1:]
+            nll = token_nll(logits, ids, row=row, ahead=ahead)
+            by_row, scored = (part if ids.ndim == 2 else part[:, None] for part in (nll, ids != IGNORED))
+            table.append(np.stack([by_row.sum(axis=1), scored.sum(axis=1)], axis=1))
+            if infinite is None and np.isinf(table[-1]).any():
+                place = np.argwhere(np.isinf(by_row))[0]
+                infinite = row + int(place[0]), ahead + int(place[1])
+            row += len(ids)
+        if self.warn and infinite is not None:
+            _say_infinite(*infinite)
+        return Rows(_NAMES, np.concatenate(table))
 
 
 def perplexity(
@@ -110,44 +150,23 @@ def perplexity(
     >>> round(perplexity([0.2, 0.3, 0.5, 0.7, 0.6], [1, 0, 1, 1, 1])["perplexity"], 5)
     2.02456
     """
-    if mask is not None:
-        ids = None if references is None else np.array(references, dtype=np.int64)
-        keep = np.asarray(mask, dtype=bool)
-        if ids is None or keep.shape != ids.shape:
-            raise ArgumentError(f"mask: shape {keep.shape}; give logits, ids and a mask in the ids' shape")
-        references = np.where(keep, ids, IGNORED)
     statistic = Perplexity(log=log, shift=shift)
-    if _are_logits(predictions, references):
-        # Not by way of `Metric`, which would bring a tensor from an accelerator here whole.
-        return statistic.score(statistic.rows(predictions, references).totals())
+    # Arrays as they are: not by way of `Metric`, which would bring a tensor from an accelerator here whole.
+    if not hasattr(predictions, "ndim"):
+        predictions = as_rows(predictions, argument="predictions", read=statistic.read)
+    references = as_rows(references, argument="references", read=statistic.read)
+    blocks = read_logits(predictions, references, mask)
+    if blocks is not None:
+        return statistic.score(statistic._logit_rows(blocks).totals())
+    if mask is not None:
+        raise ArgumentError("mask: for logits with ids; leave out the probabilities that do not count")
     return Metric(statistic).compute(predictions=predictions, references=references)
-
-
-def _are_logits(predictions: Any, references: Any) -> bool:
-    axes = getattr(predictions, "ndim", 0)
-    return references is not None and axes in (2, 3) and dimensions(references) == axes - 1
-
-
-def _logit_rows(logits: Any, ids: NDArray[Any], *, shift: bool) -> Rows:
-    if tuple(logits.shape[:-1]) != ids.shape:
-        raise ArgumentError(f"references: shape {ids.shape} for logits of shape {tuple(logits.shape)}")
-    if shift:
-        if ids.ndim != 2:
-            raise ArgumentError("shift: needs rows of tokens, logits [B, T, V]; these have lost their rows")
-        logits, ids = logits[:, :-1], ids[:, 1:]
-    nll = token_nll(logits, ids)
-    scored = ids != IGNORED
-    rows = np.stack([nll.reshape(len(ids), -1).sum(axis=1), scored.reshape(len(ids), -1).sum(axis=1)], axis=1)
-    if np.isinf(rows).any():
-        _say_infinite(*np.argwhere(np.isinf(nll.reshape(len(ids), -1)))[0])
-    return Rows(_NAMES, rows)
 
 
 def _nll(values: Ragged, outcomes: Ragged | None, *, log: bool) -> NDArray[np.float64]:
     """Return the negative logarithm of each value, having checked that it is a probability."""
     flat = values.flat.astype(np.float64, copy=False)
-    top = 0.0 if log else 1.0
-    wrong = ~(flat <= top + _ROUNDING) if log else ~((flat >= 0) & (flat <= top + _ROUNDING))
+    wrong = improbable(flat, log=log)
     if wrong.any():
         what = (
             "a log-probability (at most 0)" if log else "a probability (0 to 1); for logarithms give log=True"
@@ -163,15 +182,14 @@ def _nll(values: Ragged, outcomes: Ragged | None, *, log: bool) -> NDArray[np.fl
         odd = (happened != 0) & (happened != 1)
         if odd.any():
             place = place_of(values, int(odd.argmax()))
-            raise DataError(f"{place}, references: {happened[odd.argmax()]} is not an outcome; give 0 or 1")
+            raise DataError(
+                f"{place}, references: {float(happened[odd.argmax()])} is not an outcome; give 0 or 1"
+            )
         other = -np.expm1(np.minimum(flat, 0)) if log else 1 - flat
         with np.errstate(divide="ignore"):
             flat = np.where(happened == 1, flat, np.log(other) if log else other)
     with np.errstate(divide="ignore"):
         nll: NDArray[np.float64] = -flat if log else -np.log(np.maximum(flat, 0))
-    if np.isinf(nll).any():
-        row, position = row_and_position(values, int(np.isinf(nll).argmax()))
-        _say_infinite(row, position)
     return nll
 
 

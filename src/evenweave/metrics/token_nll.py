@@ -17,7 +17,7 @@ _WIDTH = 1 << 14  # of the vocabulary at a time
 _VALUES = 1 << 18  # logits at a time: 2 MB of float64 stay in cache
 
 
-def token_nll(logits: Any, ids: NDArray[Any]) -> NDArray[np.float64]:
+def token_nll(logits: Any, ids: NDArray[Any], *, row: int = 0, ahead: int = 0) -> NDArray[np.float64]:
     """Return the negative log-probability of each id, float64 in the ids' shape, 0 where the id is -100.
 
     The normaliser is a running maximum and sum over blocks of the vocabulary, in float64.
@@ -25,6 +25,8 @@ def token_nll(logits: Any, ids: NDArray[Any]) -> NDArray[np.float64]:
     Args:
         logits: array `[..., V]`: NumPy, or a tensor, of which only a block at a time is brought here.
         ids: integers `[...]`.
+        row: the number of the first row, for errors.
+        ahead: how many positions an id stands behind the logits that predict it, for errors.
 
     Raises:
         DataError: an id outside the vocabulary, or a logit that is NaN; names row and position.
@@ -37,8 +39,11 @@ def token_nll(logits: Any, ids: NDArray[Any]) -> NDArray[np.float64]:
     wrong = scored & ((ids < 0) | (ids >= vocabulary))
     if wrong.any():
         place = tuple(np.argwhere(wrong)[0])
-        raise DataError(f"{_place(place)}, references: id {ids[place]} for a vocabulary of {vocabulary}")
-    flat = logits.reshape(-1, vocabulary)  # a view wherever the memory allows one
+        raise DataError(
+            f"{_place(place, row, ahead)}, references: id {ids[place]} for a vocabulary of {vocabulary}; "
+            f"give 0 to {vocabulary - 1}, {IGNORED} where none is scored"
+        )
+    flat = logits.reshape(ids.size, vocabulary)  # a view wherever the memory allows one
     out = np.zeros(ids.size, dtype=np.float64)
     wanted = np.flatnonzero(scored)
     width = min(vocabulary, _WIDTH)
@@ -49,7 +54,9 @@ def token_nll(logits: Any, ids: NDArray[Any]) -> NDArray[np.float64]:
         out[rows] = _block_nll(flat, rows, targets[rows], width)
     if np.isnan(out).any():
         place = tuple(np.argwhere(np.isnan(out.reshape(ids.shape)))[0])
-        raise DataError(f"{_place(place)}, predictions: a logit is NaN or infinite; look for it in the model")
+        raise DataError(
+            f"{_place(place, row, 0)}, predictions: a logit is NaN or infinite; look for it in the model"
+        )
     return out.reshape(ids.shape)
 
 
@@ -79,5 +86,5 @@ def _float64(block: Any) -> NDArray[np.float64]:
     return np.array(block, dtype=np.float64)
 
 
-def _place(index: tuple[Any, ...]) -> str:
-    return f"row {index[0]}" + (f", position {index[1]}" if len(index) > 1 else "")
+def _place(index: tuple[Any, ...], row: int, ahead: int) -> str:
+    return f"row {row + index[0]}" + (f", position {ahead + index[1]}" if len(index) > 1 else "")
