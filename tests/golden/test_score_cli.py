@@ -149,7 +149,7 @@ def test_perplexity_of_token_probabilities(tmp_path):
     assert len(found) == 2
     found = json.loads(score("perplexity", texts, "--log", "--json"))["systems"]["texts"]
     assert found["perplexity"] == pytest.approx((0.2 * 0.3 * 0.5) ** (-1 / 3))
-    with pytest.raises(EvenweaveError, match=r"bad:2: '0.5 x' holds more than numbers"):
+    with pytest.raises(EvenweaveError, match=r"bad:2: 'x' is not a number; give numbers and blanks"):
         score("perplexity", bad)
     tokens.write_text("0.5\n0\n")
     assert '"perplexity": "Infinity"' in score("perplexity", tokens, "--confidence", 0.9, "--json")
@@ -200,3 +200,35 @@ def test_a_line_of_other_columns_is_refused(tmp_path, text, options, message):
     file.write_text(text)
     with pytest.raises(EvenweaveError, match=message):
         score("seqeval", *(["--gold", file, "--pred", file] if options else [file]))
+
+
+def test_an_empty_line_is_a_text_of_no_tokens_and_keeps_its_row(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("0.1 0.2\n\n0.3\n" * 9)
+    second.write_text("0.1 0.2\n0.3\n\n" * 9)
+    # The same tokens in other rows: their resamples differ, so the files are not the same system.
+    found = json.loads(score("perplexity", first, second, "--compare", "--json"))
+    assert found["systems"]["first"] == found["systems"]["second"]
+    assert (
+        found["comparison"]["systems"]["second"]["perplexity"]["mean"]
+        != (found["comparison"]["systems"]["first"]["perplexity"]["mean"])
+    )
+    second.write_text("0.1 0.2\n0.3\n" * 9)
+    with pytest.raises(EvenweaveError, match="first has 27, second has 18"):
+        score("perplexity", first, second, "--compare")
+
+
+def test_what_is_wrong_with_probabilities_is_named_by_file_and_line(tmp_path, caplog):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text("0.5\n0.5\n0.5 0.1\n0.1\n")
+    bad.write_text("0.5\n\n0.5\n0.5 7\n")
+    with pytest.raises(EvenweaveError, match=r"bad:4: number 2, 7 is not a probability .* give --log$"):
+        score("perplexity", good, bad)
+    with pytest.raises(EvenweaveError, match=r"good:1: number 1, 0\.5 is not a log-.* leave out --log$"):
+        score("perplexity", good, "--log")
+    bad.write_text("0.5\n\n0.5\n0.5 0\n")
+    score("perplexity", good, bad, "--compare")
+    score("perplexity", good, bad, "--compare", "--json")
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2  # once a run
+    assert all(f"{bad}:4: number 2: the true token has probability 0" in line for line in said)

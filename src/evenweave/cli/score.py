@@ -156,7 +156,8 @@ def perplexity(
     systems: Annotated[
         list[Path],
         typer.Argument(
-            help="Probabilities of the true tokens, one a line or one text a line; one file a system."
+            help="Probabilities of the true tokens, one a line or one text a line (an empty line is a text "
+            "of no tokens); one file a system."
         ),
     ],
     log: Annotated[bool, typer.Option("--log", help="The numbers are natural logarithms.")] = False,
@@ -168,12 +169,12 @@ def perplexity(
     Example: evenweave score perplexity --log token_log_probabilities.txt
     """
     from evenweave.cli.score_table import score_and_show
-    from evenweave.metrics.number_files import read_numbers
+    from evenweave.metrics.perplexity_files import read_probabilities
 
     score_and_show(
         "perplexity",
-        {"log": log},
-        _named(systems, [read_numbers(path) for path in systems]),
+        {"log": log, "warn": False},  # the reader has, by file and line, and once a file
+        _named(systems, [read_probabilities(path, log=log) for path in systems]),
         [None] * len(systems),
         run,
     )
