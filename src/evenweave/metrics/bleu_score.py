@@ -6,7 +6,7 @@ Shape legend: N the largest n-gram order, R resamples (1 for a plain score).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
+from evenweave.metrics.setting_checks import check_whole, is_finite_number
 
 Smoothing = Literal["none", "floor", "add-k", "exp"]
 SMOOTH_VALUES: dict[str, float] = {"floor": 0.1, "add-k": 1.0}
@@ -40,14 +41,13 @@ class Formula:
     weights: tuple[float, ...] | None
 
     def __post_init__(self) -> None:
-        if self.order < 1:
-            raise ArgumentError(f"max_order: {self.order}; give at least 1, usually 4")
+        check_whole("max_order", self.order, usual="4")
         if self.smoothing not in get_args(Smoothing):
             raise ArgumentError(
                 f"smoothing: no {self.smoothing!r}; there are {', '.join(get_args(Smoothing))}"
             )
-        if self.value is not None and not 0 <= self.value < math.inf:
-            raise ArgumentError(f"smooth_value: {self.value}; give a number of at least 0")
+        if self.value is not None and not (is_finite_number(self.value) and self.value >= 0):
+            raise ArgumentError(f"smooth_value: {self.value!r:.60}; give a number of at least 0")
         if self.weights is None:
             return
         if len(self.weights) != self.order:
@@ -141,5 +141,15 @@ class Scores:
 
 
 def weights_of(weights: Sequence[float] | None) -> tuple[float, ...] | None:
-    """Return weights as a hashable value."""
-    return None if weights is None else tuple(float(weight) for weight in weights)
+    """Return weights as a hashable value.
+
+    Raises:
+        ArgumentError: something other than numbers.
+    """
+    if weights is None:
+        return None
+    if isinstance(weights, Iterable) and not isinstance(weights, str):
+        listed = tuple(weights)
+        if all(map(is_finite_number, listed)):
+            return tuple(map(float, listed))
+    raise ArgumentError(f"weights: {weights!r:.60}; give one number an order, such as [0.25] * 4")

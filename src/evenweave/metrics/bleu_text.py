@@ -9,7 +9,8 @@ Lists, tuples, NumPy arrays, Ragged (of token ids) and Arrow columns, all brough
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -117,9 +118,8 @@ def _units(nested: _Nested, cut: Cut | None, *, tokens: bool) -> tuple[Units, ND
         raise DataError(f"row 0, {nested.argument}: {leaves[0]} is not text; give strings or token lists")
     if tokens:
         sizes = nested.sizes[-1]
-        if not isinstance(leaves, np.ndarray) and leaves.null_count:
-            row = nested.row_of(int(pc.index(leaves.is_null(), True).as_py()))
-            raise DataError(f"row {row}, {nested.argument}: holds None for a token; leave it out")
+        if not isinstance(leaves, np.ndarray):
+            _refuse_null_tokens(leaves, nested)
         values, pieces = _bytes(leaves)
         kind: Kind = "lists of token ids" if isinstance(leaves, np.ndarray) else "token lists"
         return Units(values, _frozen(offsets_of(sizes[sizes >= 0])), pieces, kind), sizes >= 0
@@ -129,16 +129,33 @@ def _units(nested: _Nested, cut: Cut | None, *, tokens: bool) -> tuple[Units, ND
         leaves = leaves.drop_null()
     if cut is not None:
         lists = [_tokens(cut, text) for text in leaves.to_pylist()]
-        sizes = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-        values, pieces = _bytes(_strings(list(chain.from_iterable(lists)), nested.argument, None))
-        return Units(values, _frozen(offsets_of(sizes)), pieces, "texts"), kept
+        sizes = np.zeros(len(kept), dtype=np.int64)
+        sizes[kept] = [-1 if tokens is None else len(tokens) for tokens in lists]
+        argument = f"{nested.argument}, as the tokenizer cut it"
+        made = _Nested(argument, nested.rows, [*nested.sizes, np.maximum(sizes, 0)], None)
+        if sizes.min(initial=0) < 0:
+            row = nested.row_of(int(sizes.argmin()))
+            raise DataError(f"row {row}, {argument}: not a list; the tokenizer must return tokens")
+        tokens_of_all = _strings(list(chain.from_iterable(lists)), argument, made)
+        _refuse_null_tokens(tokens_of_all, made)
+        values, pieces = _bytes(tokens_of_all)
+        return Units(values, _frozen(offsets_of(sizes[kept])), pieces, "texts"), kept
     values, bounds = _bytes(leaves)
     return Units(values, bounds, None, "texts"), kept
 
 
-def _tokens(cut: Cut, text: str) -> list[str]:
+def _refuse_null_tokens(leaves: Any, nested: _Nested) -> None:
+    if leaves.null_count:
+        row = nested.row_of(int(pc.index(leaves.is_null(), True).as_py()))
+        raise DataError(f"row {row}, {nested.argument}: holds None for a token; leave it out")
+
+
+def _tokens(cut: Cut, text: str) -> list[Any] | None:
+    """Return what a tokeniser makes of a text; None if that is nothing to walk over."""
     made = cut(text)
-    return made.split() if isinstance(made, str) else list(made)
+    if isinstance(made, str):
+        return made.split()
+    return list(made) if isinstance(made, Iterable) else None
 
 
 def _bytes(leaves: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -156,8 +173,8 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
 
 def _flattened(column: Any, argument: str, lowercase: bool, at_least: int = 1) -> _Nested:
     if isinstance(column, Ragged):
-        ids = np.ascontiguousarray(column.flat, dtype=np.int64)
-        return _Nested(argument, len(column), [column.lengths], ids)
+        found = _Nested(argument, len(column), [column.lengths], None)
+        return dataclasses.replace(found, leaves=_int64(column.flat, found))
     if isinstance(column, pa.Array | pa.ChunkedArray):
         return _from_arrow(one_array(column), argument, lowercase)
     level: Any = column.tolist() if isinstance(column, np.ndarray) else column
@@ -225,26 +242,56 @@ def _strings(leaves: list[Any], argument: str, place: _Nested | None) -> Any:
         buffers = pa.py_buffer(offsets), pa.py_buffer(joined.encode())
         return pa.LargeStringArray.from_buffers(len(leaves), *buffers)
     try:
+        if joined is None and bytes in set(map(type, leaves)):
+            raise TypeError("Arrow would take bytes for text")
         return pa.array(leaves, type=pa.large_string())
     except (pa.ArrowException, TypeError, UnicodeEncodeError):
         for index, leaf in enumerate(leaves):
-            row = f"row {place.row_of(index)}, " if place else ""
-            if leaf is not None and not isinstance(leaf, str):
-                raise DataError(f"{row}{argument}: {leaf!r:.60} is not text; give strings") from None
-            for at, character in enumerate(leaf or ""):
-                if 0xD800 <= ord(character) < 0xE000:
-                    raise DataError(
-                        f"{row}{argument}: lone surrogate U+{ord(character):04X} at character {at}, which no "
-                        f"text holds; decode the bytes again with errors='replace'"
-                    ) from None
+            wrong = _what_is_not_text(leaf)
+            if wrong is not None:
+                row = f"row {place.row_of(index)}, " if place else ""
+                raise DataError(f"{row}{argument}: {wrong}") from None
         raise
+
+
+def _what_is_not_text(leaf: Any) -> str | None:
+    if leaf is not None and not isinstance(leaf, str):
+        return f"{leaf!r:.60} is not text; give strings"
+    for at, character in enumerate(leaf or ""):
+        if 0xD800 <= ord(character) < 0xE000:
+            return (
+                f"lone surrogate U+{ord(character):04X} at character {at}, which no text holds; "
+                "decode the bytes again with errors='replace'"
+            )
+    return None
 
 
 def _ids(leaves: list[Any], place: _Nested) -> NDArray[np.int64]:
     for index, leaf in enumerate(leaves):
         if not isinstance(leaf, int | np.integer) or isinstance(leaf, bool):
             raise DataError(f"row {place.row_of(index)}, {place.argument}: {leaf!r:.60} among token ids")
-    return np.array(leaves, dtype=np.int64)
+    try:
+        return np.array(leaves, dtype=np.int64)
+    except OverflowError:
+        return _int64(np.array(leaves, dtype=object), place)
+
+
+def _int64(ids: NDArray[Any], place: _Nested) -> NDArray[np.int64]:
+    """Return an array of token ids as int64, having checked that it holds such."""
+    if ids.ndim != 1:
+        raise DataError(f"{place.argument}: token ids of shape {ids.shape}; give one number a token")
+    if ids.dtype.kind not in "iuO" and ids.size:
+        raise DataError(f"row {place.row_of(0)}, {place.argument}: {ids[0]!s:.60} among token ids")
+    if ids.dtype.kind in "uO" and ids.size:
+        beyond = (ids > _MOST) | (ids < -_MOST - 1) if ids.dtype.kind == "O" else ids > np.uint64(_MOST)
+        if beyond.any():
+            index = int(beyond.argmax())
+            row = place.row_of(index)
+            raise DataError(f"row {row}, {place.argument}: id {ids[index]!s:.60} is beyond 64-bit integers")
+    return np.ascontiguousarray(ids, dtype=np.int64)
+
+
+_MOST = int(np.iinfo(np.int64).max)
 
 
 def _from_arrow(array: Any, argument: str, lowercase: bool) -> _Nested:
@@ -257,8 +304,8 @@ def _from_arrow(array: Any, argument: str, lowercase: bool) -> _Nested:
         all_sizes.append(sizes.astype(np.int64, copy=False))
         array = array.flatten()
     if pa.types.is_integer(array.type) and not array.null_count:
-        ids = array.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-        return _Nested(argument, rows, all_sizes, ids)
+        found = _Nested(argument, rows, all_sizes, None)
+        return dataclasses.replace(found, leaves=_int64(array.to_numpy(zero_copy_only=False), found))
     kind = array.type
     if pa.types.is_dictionary(kind) or pa.types.is_null(kind) or "string" in str(kind):
         if not pa.types.is_string(kind):

@@ -138,6 +138,27 @@ def test_a_tokenizer_of_ones_own() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (None, "not a list; the tokenizer must return tokens"),
+        (5, "not a list; the tokenizer must return tokens"),
+        ([None], "holds None for a token; leave it out"),
+        (["a", None, "b"], "holds None for a token; leave it out"),
+        ([1], "1 is not text; give strings"),
+        (["a", b"b"], "b'b' is not text; give strings"),
+        (["a\ud800"], r"lone surrogate U\+D800 at character 1"),
+    ],
+)
+def test_what_a_tokenizer_returns_instead_of_tokens_is_named_by_its_row(made: Any, message: str) -> None:
+    settings: dict[str, Any] = {"tokenizer": lambda text: made if text == "bad" else text.split()}
+    place = ", as the tokenizer cut it: "
+    with pytest.raises(DataError, match=f"row 1, predictions{place}{message}"):
+        evenweave.bleu(["a b c", "bad"], ["a", "b"], **settings)
+    with pytest.raises(DataError, match=f"row 2, references{place}{message}"):
+        evenweave.bleu(["a", "b", "c"], [["a b", None, "c"], [None, "x"], [None, "bad"]], **settings)
+
+
 def test_lower_casing_is_pythons() -> None:
     counts = bleu_counts(["İstanbul K ΟΔΟΣ"], ["i̇stanbul k οδος"], lowercase=True).values
     assert counts[0, 2:6].tolist() == [3, 2, 1, 0]
@@ -182,6 +203,14 @@ def test_scoring_settings_may_come_after_the_rows() -> None:
         ([1, 2], ["a", "b"], "row 0, predictions: 1 is not text"),
         ([[1, 2]], [["a"]], "references: token lists, but the predictions are lists of token ids"),
         ([[1, "a"]], [[1, 2]], "row 0, predictions: 'a' among token ids"),
+        ([[1], [2**63]], [[1], [2]], "row 1, predictions: id 9223372036854775808 is beyond 64-bit"),
+        ([[1], [2]], [[[1]], [[3, -(2**70)]]], "row 1, references: id -1180591620717411303424 is beyond"),
+        (Ragged.from_rows([[], [1.5, 2.5]]), [[], [1, 2]], "row 1, predictions: 1.5 among token ids"),
+        ([[1, 2]], Ragged.from_rows([[1.0, 2.0]]), "row 0, references: 1.0 among token ids"),
+        (Ragged.from_rows([[True]]), [[1]], "row 0, predictions: True among token ids"),
+        (Ragged(np.ones((2, 2), dtype=int), [0, 2]), [[1]], r"predictions: token ids of shape \(2, 2\)"),
+        (Ragged.from_rows([[2**63]]), [[1]], "row 0, predictions: id 9223372036854775808 is beyond 64-bit"),
+        (pa.array([[], [2**63]], pa.list_(pa.uint64())), [[1], [1]], "row 1, predictions: id 9223372036854"),
         ([[["a"]]], ["a"], "predictions: lists of lists of tokens"),
         ([b"a"], ["a"], "row 0, predictions: b'a' is not text"),
         (pa.array([1.5]), ["a"], "predictions: Arrow type double is not text"),
@@ -203,6 +232,18 @@ def test_wrong_rows_are_named(predictions: Any, references: Any, message: str) -
         ({"weights": [0.5, 0.5]}, "weights: 2 for max_order=4"),
         ({"weights": [0.5, 0.5, 0.5, 0]}, "adding up to 1"),
         ({"weights": [1.5, -0.5, 0, 0]}, "none below 0"),
+        ({"max_order": None}, "max_order: None; give a whole number of at least 1, usually 4"),
+        ({"max_order": "4"}, "max_order: '4'; give a whole number"),
+        ({"max_order": 1.5}, "max_order: 1.5; give a whole number"),
+        ({"max_order": True}, "max_order: True; give a whole number"),
+        ({"weights": 0.25}, "weights: 0.25; give one number an order"),
+        ({"weights": "abcd"}, "weights: 'abcd'; give one number an order"),
+        ({"weights": ["0.25"] * 4}, "weights: .*; give one number an order"),
+        ({"weights": [math.nan] * 4}, "weights: .*; give one number an order"),
+        ({"smooth_value": "x"}, "smooth_value: 'x'; give a number of at least 0"),
+        ({"smooth_value": 10**400}, "smooth_value: 1000.*; give a number of at least 0"),
+        ({"threads": None}, "threads: None; give a whole number of at least 1, usually 1"),
+        ({"threads": 0}, "threads: 0; give a whole number"),
         ({"tokenise": "13a"}, "did you mean 'tokenizer'"),
     ],
 )
