@@ -136,7 +136,7 @@ def _units(nested: _Nested, cut: Cut | None, *, tokens: bool) -> tuple[Units, ND
         if sizes.min(initial=0) < 0:
             row = nested.row_of(int(sizes.argmin()))
             raise DataError(f"row {row}, {argument}: not a list; the tokenizer must return tokens")
-        tokens_of_all = _strings(list(chain.from_iterable(lists)), argument, made)
+        tokens_of_all = _strings([token for tokens in lists for token in tokens or ()], argument, made)
         _refuse_null_tokens(tokens_of_all, made)
         values, pieces = _bytes(tokens_of_all)
         return Units(values, _frozen(offsets_of(sizes[kept])), pieces, "texts"), kept

@@ -7,7 +7,7 @@ tokens and stems of ROUGE-1.5.5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -21,6 +21,7 @@ from evenweave.metrics.base import Rows
 from evenweave.metrics.metric import Metric
 from evenweave.metrics.rouge_irregular import read_exceptions
 from evenweave.metrics.rouge_types import RougeType, parse_type
+from evenweave.metrics.setting_checks import is_finite_number
 
 TokenizerName = Literal["default", "unicode", "rouge155"]
 MultiReference = Literal["best", "mean"]
@@ -74,14 +75,16 @@ class Rouge:
 
     def __post_init__(self) -> None:
         names = DEFAULT_TYPES if self.rouge_types is None else self.rouge_types
-        if isinstance(names, str) or not names:
-            raise ArgumentError(f"rouge_types: {names!r}; give a list such as {list(DEFAULT_TYPES)}")
-        object.__setattr__(self, "rouge_types", tuple(dict.fromkeys(names)))
+        listed = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else []
+        if not listed:
+            raise ArgumentError(f"rouge_types: {names!r:.60}; give a list such as {list(DEFAULT_TYPES)}")
+        # Unknown types are refused now, not at the first score.
+        types = [parse_type(name) for name in listed]
+        object.__setattr__(self, "rouge_types", tuple(dict.fromkeys(variant.name for variant in types)))
         if self.tokenizer is None:
             object.__setattr__(self, "tokenizer", "default")
         elif not isinstance(self.tokenizer, str) and hasattr(self.tokenizer, "tokenize"):
             object.__setattr__(self, "tokenizer", self.tokenizer.tokenize)
-        self._types  # noqa: B018 - refuses unknown types now, not at the first score
         _check_choice("tokenizer", self.tokenizer, get_args(TokenizerName), function=True)
         _check_choice("sentences", self.sentences, get_args(SentenceName), function=True)
         _check_choice("multi_reference", self.multi_reference, get_args(MultiReference), function=False)
@@ -91,8 +94,9 @@ class Rouge:
             raise ArgumentError("exceptions: looked up by tokenizer='rouge155' with use_stemmer=True only")
         if isinstance(self.exceptions, Path):
             object.__setattr__(self, "exceptions", read_exceptions(self.exceptions))
-        if not self.beta > 0 or not self.weight > 0:
-            raise ArgumentError(f"beta, weight: {self.beta}, {self.weight}; both must be above 0")
+        _check_exceptions(self.exceptions)
+        _check_positive("beta", self.beta, most=1e100)  # its square is a float too
+        _check_positive("weight", self.weight, most=16)  # and so is any length to this power
 
     @property
     def name(self) -> str:
@@ -182,7 +186,8 @@ class Rouge:
         scores = _over_references(scores, pairs.bounds, self.multi_reference)
         columns = scores[:, 2]
         if self.details:
-            columns = np.concatenate([columns, scores[:, :2].reshape(-1, scores.shape[2])])
+            parts = scores[:, :2].reshape(2 * len(scores), scores.shape[2])
+            columns = np.concatenate([columns, parts])
         return Rows((*self._keys, "rows"), np.concatenate([columns, np.ones((1, scores.shape[2]))]).T)
 
     def score(self, totals: dict[str, float]) -> dict[str, Any]:
@@ -236,6 +241,23 @@ def _check_choice(argument: str, value: Any, choices: tuple[str, ...], *, functi
     raise ArgumentError(
         f"{argument}: {value!r}; give {', '.join(choices)}{' or a function' if function else ''}"
     )
+
+
+def _check_positive(argument: str, value: Any, *, most: float) -> None:
+    if not (is_finite_number(value) and 0 < value <= most):
+        raise ArgumentError(f"{argument}: {value!r:.60}; must be above 0 and at most {most:g}")
+
+
+def _check_exceptions(forms: Any) -> None:
+    if forms is None:
+        return
+    if not isinstance(forms, Mapping):
+        raise ArgumentError(
+            f"exceptions: {forms!r:.60}; give a mapping, form to base, or a Path to .exc files"
+        )
+    for pair in forms.items():
+        if not all(isinstance(word, str) for word in pair):
+            raise ArgumentError(f"exceptions: {pair!r:.60}; give strings, form to base")
 
 
 def _label(choice: Any) -> str:

@@ -5,6 +5,7 @@ Shape legend: n rows of data, B texts (all predictions, then all references), P 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,6 +37,10 @@ class Pairs:
     referred: NDArray[np.int64]
     bounds: NDArray[np.int64]
 
+    def place(self, text: int) -> str:
+        """Return the row of a text and whose it is, for errors."""
+        return _place(text, self.bounds)
+
 
 def read_pairs(predictions: Any, references: Any) -> Pairs:
     """Pair each prediction with its reference or references.
@@ -54,7 +59,7 @@ def read_pairs(predictions: Any, references: Any) -> Pairs:
     count = len(mine)
     ones = np.arange(count + 1, dtype=np.int64)
     if _is_text_column(mine) and _is_text_column(theirs):
-        return Pairs(_both(mine, theirs), "text", ones[:-1], ones[:-1] + count, ones)
+        return Pairs(_both(mine, theirs, ones), "text", ones[:-1], ones[:-1] + count, ones)
     mine, theirs = _listed(mine), _listed(theirs)
     unit: Unit = "list" if count and _is_list(mine[0]) else "text"
     for row, text in enumerate(mine):
@@ -78,40 +83,63 @@ def read_pairs(predictions: Any, references: Any) -> Pairs:
     referred = count + np.arange(len(flat), dtype=np.int64)
     if unit == "list":
         return Pairs([*map(list, mine), *map(list, flat)], unit, predicted, referred, bounds)
-    return Pairs(_both(mine, flat), unit, predicted, referred, bounds)
+    return Pairs(_both(mine, flat, bounds), unit, predicted, referred, bounds)
 
 
-def utf8(texts: Any, *, name: str) -> Ragged:
-    """Return strings, a list or an Arrow column, as Ragged uint8.
+def utf8(texts: list[str], place: Callable[[int], str]) -> Ragged:
+    """Return strings as Ragged uint8.
+
+    Args:
+        place: returns in words where a text stands.
 
     Raises:
-        DataError: a null or a lone surrogate; names the row.
+        DataError: a lone surrogate; names the place.
     """
-    if not isinstance(texts, list):
-        return bytes_from_arrow(texts, name=name)
     try:
-        return bytes_from_arrow(pa.array(texts, type=pa.large_string()), name=name)
+        return bytes_from_arrow(pa.array(texts, type=pa.large_string()))
     except UnicodeEncodeError:
-        for row, text in enumerate(texts):
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                raise DataError(
-                    f"row {row}, {name}: a lone surrogate U+{ord(text[error.start]):04X} at character "
-                    f"{error.start}; decode the text anew with errors='replace'"
-                ) from None
+        refuse_surrogates(texts, place)
         raise
 
 
-def _both(predictions: Any, references: Any) -> Ragged:
-    """Return all predictions, then all references, as Ragged uint8."""
+def refuse_surrogates(texts: Iterable[str], place: Callable[[int], str]) -> None:
+    """Raise DataError for the first lone surrogate in texts; `place` returns where a text stands."""
+    for index, text in enumerate(texts):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{place(index)}: a lone surrogate U+{ord(text[error.start]):04X} at character "
+                f"{error.start}; decode the text anew with errors='replace'"
+            ) from None
+
+
+def _place(text: int, bounds: NDArray[np.int64]) -> str:
+    rows = len(bounds) - 1
+    if text < rows:
+        return f"row {text}, predictions"
+    return f"row {int(np.searchsorted(bounds, text - rows, side='right')) - 1}, references"
+
+
+def _both(predictions: Any, references: Any, bounds: NDArray[np.int64]) -> Ragged:
+    """Return all predictions, then all references (`bounds` of each row), as Ragged uint8."""
     if isinstance(predictions, list) and isinstance(references, list):
         texts = predictions + references
         joined = "".join(texts)
         if joined.isascii():  # a byte a character, and three times as fast as by way of Arrow
             sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
             return Ragged.trusted(np.frombuffer(joined.encode(), dtype=np.uint8), offsets_of(sizes))
-    return Ragged.concat([utf8(predictions, name="predictions"), utf8(references, name="references")])
+    rows = len(bounds) - 1
+    return Ragged.concat(
+        [
+            _bytes(predictions, "predictions", lambda text: _place(text, bounds)),
+            _bytes(references, "references", lambda text: _place(rows + text, bounds)),
+        ]
+    )
+
+
+def _bytes(texts: Any, argument: str, place: Callable[[int], str]) -> Ragged:
+    return utf8(texts, place) if isinstance(texts, list) else bytes_from_arrow(texts, name=argument)
 
 
 def strings(texts: Ragged) -> list[str]:

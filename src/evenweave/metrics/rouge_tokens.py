@@ -5,8 +5,10 @@ Shape legend: B texts, N tokens in all, S sentences with tokens in all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.number_words import number_words
 from evenweave.kernels.porter import NLTK, PERL, stem_vocabulary, stems_of
 from evenweave.kernels.words import PADDING, fold, split_words
-from evenweave.metrics.rouge_inputs import Pairs, strings, utf8
+from evenweave.metrics.rouge_inputs import Pairs, refuse_surrogates, strings, utf8
 from evenweave.metrics.rouge_irregular import base_of
 from evenweave.metrics.rouge_unicode import unicode_words
 from evenweave.ragged import Ragged, offsets_of
@@ -24,6 +26,8 @@ from evenweave.ragged import Ragged, offsets_of
 # Of all Unicode, only these two lower-case to ASCII: KELVIN SIGN, and dotted capital I with a combining dot
 # behind the i, which cuts.
 _LOWERED = {"\u212a": "k", "\u0130": "i\u0307"}
+
+Place = Callable[[int], str]  # where a text stands, in words
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def tokenise(
     if pairs.unit == "list" and sentences != "given":
         if callable(sentences):
             raise ArgumentError("sentences: a function of strings, and the rows are token lists")
-        tokens = listed_tokens(pairs.texts, stemmer=stemmer, forms=forms)
+        tokens = listed_tokens(pairs.texts, pairs.place, stemmer=stemmer, forms=forms)
         return tokens, tokens
     if pairs.unit == "text" and sentences == "given":
         raise ArgumentError("sentences='given': rows are strings; give each text as a list of its sentences")
@@ -93,31 +97,58 @@ def tokenise(
         texts = strings(pairs.texts)
         cut = [[line for line in text.split("\n") if line] for text in texts]
     else:
-        given = (
-            pairs.texts if pairs.unit == "list" else [list(sentences(text)) for text in strings(pairs.texts)]
-        )
-        cut = [[_sentence(sentence, text) for sentence in text] for text in given]
+        cut = pairs.texts if pairs.unit == "list" else _made_sentences(pairs, sentences)
+        _check_sentences(cut, pairs.place)
         texts = ["\n".join(text) for text in cut]
     groups = offsets_of(np.fromiter(map(len, cut), dtype=np.int64, count=len(cut)))
     flat = [sentence for text in cut for sentence in text]
-    if callable(words):
-        by_sentence = listed_tokens(map(words, flat), stemmer=stemmer).grouped(groups)
-        # Only a tokeniser of the user's may find other tokens in a whole text than in its sentences.
-        if words is unicode_words or cut == [[text] for text in texts]:
-            return by_sentence, by_sentence
-        whole = listed_tokens(map(words, texts))
-        return whole, by_sentence if union else whole
-    lines = ascii_tokens(
-        utf8(flat, name="sentences"), stemmer=stemmer, python_case=tokenizer == "default", forms=forms
-    )
-    tokens = lines.grouped(groups)
-    return tokens, tokens
+
+    def place(sentence: int) -> str:
+        return pairs.place(int(np.searchsorted(groups, sentence, side="right")) - 1)
+
+    if not callable(words):
+        lines = ascii_tokens(
+            utf8(flat, place), stemmer=stemmer, python_case=tokenizer == "default", forms=forms
+        )
+        tokens = lines.grouped(groups)
+        return tokens, tokens
+    if not "".join(flat).isascii():
+        refuse_surrogates(flat, place)  # which a tokeniser may take for a cut
+    if words is unicode_words:
+        by_sentence = listed_tokens(map(words, flat), place, stemmer=stemmer).grouped(groups)
+        return by_sentence, by_sentence
+    by_sentence = listed_tokens(map(words, flat), place).grouped(groups)
+    # Only a tokeniser of the user's may find other tokens in a whole text than in its sentences.
+    if cut == [[text] for text in texts]:
+        return by_sentence, by_sentence
+    whole = listed_tokens(map(words, texts), pairs.place)
+    return whole, by_sentence if union else whole
 
 
-def _sentence(sentence: Any, text: Any) -> str:
-    if isinstance(sentence, str):
-        return sentence
-    raise DataError(f"sentences: {sentence!r} in {str(text)[:40]!r} is not a string; give lists of strings")
+def _made_sentences(pairs: Pairs, split: Callable[[str], Any]) -> list[list[Any]]:
+    """Return what a function of the user's makes of each text."""
+    made = []
+    for index, text in enumerate(strings(pairs.texts)):
+        found = split(text)
+        if isinstance(found, str) or not isinstance(found, Iterable):
+            raise DataError(
+                f"{pairs.place(index)}, sentences: the function made {found!r:.40} of it; "
+                "it must return a list of strings"
+            )
+        made.append(list(found))
+    return made
+
+
+def _check_sentences(texts: list[list[Any]], place: Place) -> None:
+    if set(map(type, chain.from_iterable(texts))) <= {str}:
+        return
+    for index, text in enumerate(texts):
+        for sentence in text:
+            if not isinstance(sentence, str):
+                raise DataError(
+                    f"{place(index)}, sentences: {sentence!r:.40} in {text!r:.40} is not a string; "
+                    "give lists of strings"
+                )
 
 
 def ascii_tokens(
@@ -162,23 +193,84 @@ def ascii_tokens(
 
 
 def listed_tokens(
-    texts: Iterable[Iterable[str]], *, stemmer: int | None = None, forms: Mapping[str, str] | None = None
+    texts: Iterable[Iterable[Any]],
+    place: Place,
+    *,
+    stemmer: int | None = None,
+    forms: Mapping[str, str] | None = None,
 ) -> Tokens:
-    """Number tokens that are given as lists of strings; each text is one sentence."""
-    numbers: dict[str, int] = {}
+    """Number tokens that are given as lists of strings, or of ids; each text is one sentence.
+
+    Args:
+        texts: B of them.
+        place: returns in words where a text stands, for errors.
+        stemmer, forms: as for `ascii_tokens`.
+
+    Raises:
+        ArgumentError: stems of token ids.
+        DataError: a text is no list, or a token is neither string nor id, or not what others are, or holds a
+            lone surrogate; names the place.
+    """
+    numbers: defaultdict[Any, int] = defaultdict()
+    numbers.default_factory = numbers.__len__  # a new token is numbered by how many there were
     ids: list[int] = []
     ends = [0]
     for text in texts:
-        ids.extend(numbers.setdefault(token, len(numbers)) for token in text)
+        try:
+            ids.extend(map(numbers.__getitem__, text))
+        except TypeError as error:  # not iterable, or a token is not hashable
+            raise DataError(
+                f"{place(len(ends) - 1)}: {text!r:.60} is not a list of tokens; give strings throughout"
+            ) from error
         ends.append(len(ids))
     flat = np.array(ids, dtype=np.int32)
+    offsets = np.array(ends, dtype=np.int64)
+    wrong = _wrong_token(numbers)
+    if wrong is not None:
+        number, what = wrong
+        text_of = int(np.searchsorted(offsets, (flat == number).argmax(), side="right")) - 1
+        raise DataError(f"{place(text_of)}: {what}")
     if stemmer is not None:
         words = list(numbers)
+        if words and not isinstance(words[0], str):
+            raise ArgumentError("use_stemmer: the rows are token ids, which have no stems; leave it out")
         stemmed = _perl_stems(words, forms) if stemmer == PERL else stem_words(words)
         flat = _numbered(stemmed)[1][flat]
-    offsets = np.array(ends, dtype=np.int64)
     singles = np.arange(len(offsets), dtype=np.int64)
     return Tokens(flat, offsets, offsets[:-1], offsets[:-1], len(numbers)).grouped(singles)
+
+
+def _wrong_token(distinct: Iterable[Any]) -> tuple[int, str] | None:
+    """Return the first token that is none, by its place among the distinct ones, and what it is instead."""
+    kinds = set(map(type, distinct))
+    if kinds == {str}:
+        if _is_encodable("".join(distinct)):
+            return None
+    elif all(issubclass(kind, int | np.integer) and kind is not bool for kind in kinds):
+        return None
+    strings_first: bool | None = None
+    for number, token in enumerate(distinct):
+        is_string = isinstance(token, str)
+        if not is_string and (not isinstance(token, int | np.integer) or isinstance(token, bool)):
+            return number, f"{token!r:.60} is not a token; give strings, or ids throughout"
+        if is_string and not _is_encodable(token):
+            return number, f"token {token!r:.60} holds a lone surrogate; decode it anew with errors='replace'"
+        if strings_first is None:
+            strings_first = is_string
+        if is_string != strings_first:
+            kind, others = ("string", "ids") if is_string else ("token id", "strings")
+            return number, f"{token!r:.60} is a {kind} where others are {others}; give one kind throughout"
+    return None
+
+
+def _is_encodable(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def stem_words(words: Sequence[str], *, dialect: int = NLTK) -> list[str]:
@@ -220,7 +312,7 @@ def _lowered(texts: Ragged) -> Ragged:
         for letter, lower in _LOWERED.items():
             text = text.replace(letter, lower)
         rewritten.append(text)
-    return utf8(rewritten, name="texts")
+    return utf8(rewritten, str)  # of valid text: there is no place to name
 
 
 def _numbered(words: Iterable[str]) -> tuple[dict[str, int], NDArray[np.int32]]:

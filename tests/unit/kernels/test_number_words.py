@@ -30,7 +30,7 @@ texts = st.lists(
 
 
 def check(rows: list[str]) -> None:
-    got = ascii_tokens(utf8(rows, name="rows"), stemmer=None, python_case=True)
+    got = ascii_tokens(utf8(rows, str), stemmer=None, python_case=True)
     numbers: dict[str, int] = {}
     for index, row in enumerate(rows):
         lines = [re.findall("[a-z0-9]+", line.lower()) for line in row.split("\n")]
