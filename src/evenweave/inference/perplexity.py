@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
+from evenweave.metrics.inputs import as_rows
 from evenweave.metrics.perplexity import Perplexity
+from evenweave.metrics.setting_checks import check_whole
 from evenweave.ragged import Ragged, offsets_of
 
 
@@ -61,7 +63,7 @@ def token_log_probabilities(
     Args:
         model: a causal language model of transformers; its mode is left as it was.
         tokenizer: its tokenizer; special tokens are not added to the texts.
-        texts: B strings.
+        texts: B strings: a list, an array, an Arrow column, a generator, or a `Path` to a file of lines.
         max_length: tokens of a window, with the start token; default what the model takes.
         stride: default half of `max_length`; smaller is slower and gives each token more context.
         batch_size: windows at a time; it does not change the result beyond rounding.
@@ -70,24 +72,22 @@ def token_log_probabilities(
 
     Raises:
         ArgumentError: a window the model cannot take, or a stride that would leave tokens unscored.
+        DataError: a text that is no string or holds a lone surrogate; names the row.
     """
     import torch
 
-    if isinstance(texts, str):
-        raise ArgumentError("texts: a single string; give a list of texts")
-    if batch_size < 1:
-        raise ArgumentError(f"batch_size: {batch_size}; give at least 1")
+    rows_of_text = _strings(texts)
+    check_whole("batch_size", batch_size, usual="8")
+    limit = _limit(model, max_length)
+    step = limit // 2 if stride is None else stride
+    if not _is_whole(step) or not 1 <= step < limit:
+        raise ArgumentError(f"stride: {step!r:.60} for windows of {limit} tokens; give 1 to {limit - 1}")
     ids = Ragged.from_rows(
-        tokenizer(list(texts), add_special_tokens=False)["input_ids"] if len(texts) else [], dtype=np.int64
+        tokenizer(rows_of_text, add_special_tokens=False)["input_ids"] if rows_of_text else [], dtype=np.int64
     )
     start = tokenizer.bos_token_id if add_start_token else None
     if start is not None:
         ids = Ragged.from_lengths(np.insert(ids.flat, ids.offsets[:-1], start), ids.lengths + 1)
-    limit = _limit(model, max_length)
-    step = limit // 2 if stride is None else stride
-    if not 1 <= step < limit:
-        raise ArgumentError(f"stride: {step} for windows of {limit} tokens; give 1 to {limit - 1}")
-
     begins, ends, first_scored, rows = _windows(ids.lengths, limit=limit, step=step)
     out = np.zeros(len(ids.flat))
     was_training = model.training
@@ -120,9 +120,41 @@ def _limit(model: Any, max_length: int | None) -> int:
     limit = max_length if max_length is not None else known
     if limit is None:
         raise ArgumentError("max_length: the model does not say how many tokens it takes; give a number")
-    if limit < 2 or (known is not None and limit > known):
-        raise ArgumentError(f"max_length: {limit}; give 2 to {known or 'what the model takes'}")
+    if not _is_whole(limit) or limit < 2 or (known is not None and limit > known):
+        raise ArgumentError(f"max_length: {limit!r:.60}; give 2 to {known or 'what the model takes'}")
     return int(limit)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _strings(texts: Any) -> list[str]:
+    """Return texts as a list of strings, all of which a tokenizer can encode."""
+    column = as_rows(texts, argument="texts")
+    if column is None:
+        raise ArgumentError("texts: None; give a list of texts")
+    rows = column if isinstance(column, list) else _listed(column)
+    for row, text in enumerate(rows):
+        if not isinstance(text, str):
+            raise DataError(f"row {row}, texts: {text!r:.60} is not a string; give '' for an empty text")
+        if text.isascii():
+            continue
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"row {row}, texts: a lone surrogate U+{ord(text[error.start]):04X} at character "
+                f"{error.start}; decode the text anew with errors='replace'"
+            ) from None
+    return rows
+
+
+def _listed(column: Any) -> list[Any]:
+    if isinstance(column, Ragged):
+        return column.to_lists()
+    listed: list[Any] = column.tolist() if isinstance(column, np.ndarray) else column.to_pylist()
+    return listed
 
 
 def _windows(lengths: NDArray[np.int64], *, limit: int, step: int) -> tuple[NDArray[np.int64], ...]:

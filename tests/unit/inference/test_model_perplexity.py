@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.inference.perplexity import model_perplexity, token_log_probabilities
 from evenweave.metrics import load
 
@@ -112,6 +114,12 @@ def test_no_texts(model: Any, tokenizer: Any) -> None:
         ({"max_length": 1}, "give 2 to 16"),
         ({"stride": 16}, "give 1 to 15"),
         ({"stride": 0}, "give 1 to 15"),
+        ({"stride": 2.5}, "stride: 2.5 for windows of 16 tokens; give 1 to 15"),
+        ({"stride": "4"}, "stride: '4' for windows of 16 tokens; give 1 to 15"),
+        ({"max_length": 8.5}, "max_length: 8.5; give 2 to 16"),
+        ({"max_length": "8"}, "max_length: '8'; give 2 to 16"),
+        ({"batch_size": 0}, "batch_size: 0; give a whole number of at least 1"),
+        ({"batch_size": 2.5}, "batch_size: 2.5; give a whole number"),
     ],
 )
 def test_windows_that_cannot_be(model: Any, tokenizer: Any, settings: Any, message: str) -> None:
@@ -119,3 +127,29 @@ def test_windows_that_cannot_be(model: Any, tokenizer: Any, settings: Any, messa
         model_perplexity(model, tokenizer, texts(3), **settings)
     with pytest.raises(ArgumentError, match="single string"):
         model_perplexity(model, tokenizer, "w1 w2")
+
+
+def test_texts_of_any_form(model: Any, tokenizer: Any, tmp_path: Path) -> None:
+    rows = texts(5, 0, 2)
+    expected = model_perplexity(model, tokenizer, rows)
+    file = tmp_path / "texts"
+    file.write_text("\n".join(rows) + "\n")
+    forms: list[Any] = [tuple(rows), np.array(rows), np.array(rows, dtype=object), file]
+    forms += [pa.array(rows), pa.chunked_array([rows[:1], rows[1:]]), (text for text in rows)]
+    for form in forms:
+        assert model_perplexity(model, tokenizer, form) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["w1", None], "row 1, texts: None is not a string; give '' for an empty text"),
+        (pa.array(["w1", None]), "row 1, texts: None is not a string"),
+        ([["w1"]], r"row 0, texts: \['w1'\] is not a string"),
+        (["w1", "w2 \ud800"], r"row 1, texts: a lone surrogate U\+D800 at character 3"),
+        (None, "texts: None; give a list of texts"),
+    ],
+)
+def test_what_is_no_text_is_named_by_its_row(model: Any, tokenizer: Any, rows: Any, message: str) -> None:
+    with pytest.raises((ArgumentError, DataError), match=message):
+        model_perplexity(model, tokenizer, rows)
