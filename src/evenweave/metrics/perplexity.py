@@ -155,7 +155,7 @@ def perplexity(
     if not hasattr(predictions, "ndim"):
         predictions = as_rows(predictions, argument="predictions", read=statistic.read)
     references = as_rows(references, argument="references", read=statistic.read)
-    blocks = read_logits(predictions, references, mask)
+    blocks = read_logits(predictions, references, as_rows(mask, argument="mask"))
     if blocks is not None:
         return statistic.score(statistic._logit_rows(blocks).totals())
     if mask is not None:

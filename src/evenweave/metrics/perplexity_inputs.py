@@ -31,10 +31,10 @@ def ragged_numbers(column: Any, argument: str) -> Ragged:
         rows = Ragged.trusted(flat, np.arange(len(flat) + 1, dtype=np.int64))
     else:
         rows = Ragged.from_rows(list(map(_plain_row, column)), name=argument)
-    if rows.values.ndim != 1 or rows.dtype.kind not in "biuf":
-        raise DataError(
-            f"{argument}: values of shape {rows.values.shape} and type {rows.dtype}; give numbers"
-        )
+    if rows.values.ndim != 1:
+        raise DataError(f"{argument}: rows of shape {rows.values.shape[1:]} a value; give rows of numbers")
+    if rows.dtype.kind not in "biuf":
+        raise DataError(f"{argument}: values of type {rows.dtype}; give numbers")
     return rows
 
 

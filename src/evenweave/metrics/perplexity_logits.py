@@ -71,12 +71,14 @@ def _ids(predictions: Any, references: Any, lengths: NDArray[np.int64], mask: An
     if references is None:
         raise ArgumentError("references: none given; logits need the ids of the true tokens")
     ids = ragged_numbers(references, "references")
-    _check_lengths(ids, lengths, predictions)
+    if not np.array_equal(ids.lengths, lengths):
+        raise _misfit(ids, references, lengths, predictions)
     if mask is None:
         return _integers(ids)
     keep = ragged_numbers(mask, "mask")
     if not np.array_equal(keep.lengths, ids.lengths):
-        raise ArgumentError(f"mask: {_described(keep)} for ids of {_described(ids)}; give one value an id")
+        sizes = f"{_described(keep, mask)} for ids of {_described(ids, references)}"
+        raise ArgumentError(f"mask: {sizes}; give one value an id")
     odd = (keep.flat != 0) & (keep.flat != 1)
     if odd.any():
         index = int(odd.argmax())
@@ -101,23 +103,24 @@ def _integers(ids: Ragged) -> Ragged:
     return Ragged.trusted(flat.astype(np.int64, copy=False), ids.offsets - ids.offsets[0])
 
 
-def _check_lengths(ids: Ragged, lengths: NDArray[np.int64], predictions: Any) -> None:
-    if np.array_equal(ids.lengths, lengths):
-        return
+def _misfit(
+    ids: Ragged, references: Any, lengths: NDArray[np.int64], predictions: Any
+) -> ArgumentError | DataError:
     if hasattr(predictions, "shape") and len(set(ids.lengths.tolist())) == 1:
-        raise ArgumentError(f"references: {_described(ids)} for logits of shape {tuple(predictions.shape)}")
+        sizes = f"{_described(ids, references)} for logits of shape {tuple(predictions.shape)}"
+        return ArgumentError(f"references: {sizes}; give one id a token")
     if len(ids) != len(lengths):
-        raise ArgumentError(f"references: {len(ids)} rows for {len(lengths)} predictions")
+        return ArgumentError(f"references: {len(ids)} rows for {len(lengths)} predictions")
     row = int((ids.lengths != lengths).argmax())
-    raise DataError(
+    return DataError(
         f"row {row}, references: {ids.lengths[row]} ids for logits of {lengths[row]} tokens; "
-        f"give one an id, {IGNORED} where none is scored"
+        f"give an id a token, {IGNORED} where none is scored"
     )
 
 
-def _described(rows: Ragged) -> str:
-    """Return the shape of rows in words."""
+def _described(rows: Ragged, column: Any) -> str:
+    """Return in words the shape of a column that was read as rows."""
     sizes = {*rows.lengths.tolist()}
     if len(sizes) > 1:
         return f"rows of {min(sizes)} to {max(sizes)}"
-    return f"shape ({len(rows)}, {rows.width})"
+    return f"shape ({len(rows)},)" if axes(column) == 1 else f"shape ({len(rows)}, {rows.width})"
