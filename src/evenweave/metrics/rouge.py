@@ -49,7 +49,7 @@ class Rouge:
             function from a string to its sentences.
         beta: how many times recall weighs as much as precision in F; ROUGE-1.5.5's alpha is
             1 / (1 + beta ** 2).
-        weight: rougeW's power of the length of a run, above 0; ROUGE-1.5.5's -w.
+        weight: rougeW's power of the length of a run, 1 to 16; ROUGE-1.5.5's -w.
         exceptions: what `rouge155` with stems looks up first, irregular form -> base: a mapping, or a folder
             of WordNet's .exc files (2.0 is what ROUGE-1.5.5 uses); default a list of our own.
         details: also return precision and recall, as `rouge1_precision` and so on.
@@ -95,8 +95,14 @@ class Rouge:
         if isinstance(self.exceptions, Path):
             object.__setattr__(self, "exceptions", read_exceptions(self.exceptions))
         _check_exceptions(self.exceptions)
-        _check_positive("beta", self.beta, most=1e100)  # its square is a float too
-        _check_positive("weight", self.weight, most=16)  # and so is any length to this power
+        # At most: so that the square of beta is a float, and so is any length to the power of weight.
+        if not (is_finite_number(self.beta) and 0 < self.beta <= 1e100):
+            raise ArgumentError(f"beta: {self.beta!r:.60}; must be above 0 and at most 1e100")
+        # At least: Lin 2004 asks for f(x + y) > f(x) + f(y); below 1, recall could exceed 1.
+        if not (is_finite_number(self.weight) and 1 <= self.weight <= 16):
+            raise ArgumentError(
+                f"weight: {self.weight!r:.60}; give 1 (runs count as rougeL) to 16, usually 1.2"
+            )
 
     @property
     def name(self) -> str:
@@ -241,11 +247,6 @@ def _check_choice(argument: str, value: Any, choices: tuple[str, ...], *, functi
     raise ArgumentError(
         f"{argument}: {value!r}; give {', '.join(choices)}{' or a function' if function else ''}"
     )
-
-
-def _check_positive(argument: str, value: Any, *, most: float) -> None:
-    if not (is_finite_number(value) and 0 < value <= most):
-        raise ArgumentError(f"{argument}: {value!r:.60}; must be above 0 and at most {most:g}")
 
 
 def _check_exceptions(forms: Any) -> None:
