@@ -64,8 +64,8 @@ class Perplexity:
     @property
     def signature(self) -> str:
         """Every setting that changes the number."""
-        form = "log-probabilities" if self.log else "logits" if self.shift else "probabilities"
-        return f"perplexity|from:{form}|shift:{'yes' if self.shift else 'no'}|version:evenweave-{__version__}"
+        log, shift = ("yes" if setting else "no" for setting in (self.log, self.shift))
+        return f"perplexity|log:{log}|shift:{shift}|version:evenweave-{__version__}"
 
     @property
     def headline(self) -> tuple[str, ...]:

@@ -336,7 +336,7 @@ def test_settings_that_would_do_nothing_are_refused() -> None:
         load("perplexity", shift=True).compute(predictions=[[0.5, 0.2]])
     with pytest.raises(ArgumentError, match="mask: for logits with ids"):
         perplexity([[0.5, 0.2]], mask=[[1, 0]])
-    assert load("perplexity", shift=True).signature.startswith("perplexity|from:logits|shift:yes|")
+    assert load("perplexity", shift=True).signature.startswith("perplexity|log:no|shift:yes|")
 
 
 def test_files_of_numbers_a_line_a_text(tmp_path: Path) -> None:
@@ -364,4 +364,4 @@ def test_score_many_is_score() -> None:
 
 
 def test_signature_names_the_settings() -> None:
-    assert load("perplexity", log=True).signature.startswith("perplexity|from:log-probabilities|shift:no|")
+    assert load("perplexity", log=True).signature.startswith("perplexity|log:yes|shift:no|")
