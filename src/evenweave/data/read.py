@@ -11,13 +11,14 @@ from typing import Any, overload
 from evenweave.data.assemble import assemble
 from evenweave.data.conll import read_conll
 from evenweave.data.dataset import Dataset, DatasetDict
+from evenweave.data.given_names import checked_names, names_beside
 from evenweave.data.hub import is_hub_name, load_from_hub
 from evenweave.data.jsonl import read_jsonl
 from evenweave.data.labels import check_scheme
 from evenweave.data.parquet import read_parquet
 from evenweave.data.raw import RawSplit
 from evenweave.data.splits import find_splits
-from evenweave.errors import ArgumentError, DataError, NotFoundError
+from evenweave.errors import ArgumentError, NotFoundError
 
 logger = logging.getLogger("evenweave")
 
@@ -72,7 +73,8 @@ def load_dataset(
         scheme: the tagging scheme wanted; None keeps the tags as they are, whatever they are.
         data_files: which file is which split, if their names do not say; relative to `path`.
         encoding: how CoNLL and JSON files are encoded.
-        label_names: the labels, where tags are ids; default a labels.txt beside the files.
+        label_names: the labels, where tags are ids; default a labels.txt beside the files,
+            one name a line.
         revision: of a Hub data set: branch, tag or commit.
         token: for the Hub; default the one logged in with.
         streaming: of a Hub data set: rows are fetched as they are asked for, nothing is kept on disk.
@@ -87,8 +89,7 @@ def load_dataset(
         check_scheme(scheme)
     if not isinstance(path, str | PathLike):
         raise ArgumentError(f"path: {path!r}; give a labelled file or a folder of splits")
-    if isinstance(label_names, str):
-        raise ArgumentError(f"label_names: {label_names!r} is one string; give a list of names")
+    given = None if label_names is None else checked_names(label_names)
     if data_files is None and is_hub_name(path):
         found: DatasetDict | Dataset = load_from_hub(
             str(path), name, split=split, revision=revision, token=token, streaming=streaming
@@ -100,7 +101,7 @@ def load_dataset(
         raise ArgumentError(f"split: no {split!r} in {path}; the splits are {', '.join(files)}")
     raw: dict[str, list[RawSplit]] = {}
     for name, paths in files.items():
-        raw[name] = [_read(file, encoding=encoding, label_names=label_names) for file in paths]
+        raw[name] = [_read(file, encoding=encoding, label_names=given) for file in paths]
         logger.info("%s: %s", name, ", ".join(str(file) for file in paths))
     # All splits are read even when one is asked for: they share one list of labels.
     splits = assemble(raw, scheme=scheme)
@@ -144,21 +145,10 @@ def _several(value: StrPath | Sequence[StrPath]) -> list[StrPath]:
     return [value] if isinstance(value, str | PathLike) else list(value)
 
 
-def _read(path: Path, *, encoding: str, label_names: Sequence[str] | None) -> RawSplit:
+def _read(path: Path, *, encoding: str, label_names: list[str] | None) -> RawSplit:
     suffix = path.suffix.lower()
-    names = list(label_names) if label_names is not None else _names_beside(path)
     if suffix in {".jsonl", ".ndjson", ".json"}:
-        return read_jsonl(path, encoding=encoding, label_names=names)
+        return read_jsonl(path, encoding=encoding, label_names=label_names or names_beside(path))
     if suffix == ".parquet":
-        return read_parquet(path, label_names=names)
+        return read_parquet(path, label_names=label_names or names_beside(path))
     return read_conll(path, encoding=encoding)
-
-
-def _names_beside(path: Path) -> list[str] | None:
-    file = path.parent / "labels.txt"
-    if not file.is_file():
-        return None
-    names = file.read_text(encoding="utf-8").split()
-    if not names:
-        raise DataError(f"{file}: empty; write one label name a line")
-    return names

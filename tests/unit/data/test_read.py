@@ -232,6 +232,42 @@ def test_json_lines_of_ids_need_names(tmp_path: Path) -> None:
         read(tmp_path / "a.jsonl", content, label_names=["O", "B-X"])
 
 
+def test_each_label_name_has_one_id(tmp_path: Path) -> None:
+    content = '{"tokens": ["a", "b"], "ner_tags": [0, 1]}\n'
+    twice = r"label_names: 'B-X' stands there twice, at 1 and 2; each label has one id"
+    with pytest.raises(ArgumentError, match=twice):
+        read(tmp_path / "a.jsonl", content, label_names=["O", "B-X", "B-X", "B-Y"])
+    for names, said in [
+        ([0, 1], "0 at 0 is no string"),
+        ([], "no names"),
+        (3, "3; give a list of names"),
+        (["O", None], "None at 1 is no string"),
+    ]:
+        with pytest.raises(ArgumentError, match=f"label_names: {said}"):
+            read(tmp_path / "a.jsonl", content, label_names=names)
+    (tmp_path / "labels.txt").write_text("O\nB-X\n\nB-X\n")
+    with pytest.raises(DataError, match=r"labels.txt:4: 'B-X' stands in line 2 already"):
+        read(tmp_path / "a.jsonl", content)
+
+
+def test_a_line_of_labels_txt_is_a_name(tmp_path: Path) -> None:
+    content = '{"tokens": ["a", "b"], "ner_tags": [0, 1]}\n'
+    beside = tmp_path / "labels.txt"
+    beside.write_bytes(b"\xef\xbb\xbfnot an entity\r\nchemical compound\r\n")
+    rows = read(tmp_path / "a.jsonl", content, scheme=None)
+    assert rows.features["ner_tags"].feature.names == ["not an entity", "chemical compound"]
+    beside.write_text("O\nB-My Type\n")
+    assert tags(read(tmp_path / "a.jsonl", content)) == [["O", "B-My Type"]]
+    beside.write_bytes(b"O\nB-caf\xe9\n")
+    with pytest.raises(DataError, match=r"labels.txt:2: byte 0xe9 at offset 7 is not UTF-8; save"):
+        read(tmp_path / "a.jsonl", content)
+    beside.write_text("\n \n")
+    with pytest.raises(DataError, match=r"labels.txt: empty; write one label name a line"):
+        read(tmp_path / "a.jsonl", content)
+    # Tags of a CoNLL file are names already.
+    assert tags(read(tmp_path / "a.conll", "a\tB-X\n")) == [["B-X"]]
+
+
 def test_spans_in_text(tmp_path: Path) -> None:
     content = '{"text": "EU rejects O\'Neill.", "spans": [{"start": 11, "end": 18, "label": "PER"}]}\n'
     rows = read(tmp_path / "a.jsonl", content)
