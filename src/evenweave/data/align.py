@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,15 @@ from numpy.typing import NDArray
 from evenweave.data.encoded import Encoded
 from evenweave.data.subtokens import Frame, encode_words, fast_backend, frame_of
 from evenweave.data.windows import Windows, plan_windows
-from evenweave.data.words import IGNORED, WordLabels, as_dataset, continuations, word_labels, words_of
+from evenweave.data.words import IGNORED, WordLabels, as_dataset, inside_labels, word_labels, words_of
 from evenweave.errors import ArgumentError, DataError
-from evenweave.ragged import Ragged, offsets_of
+from evenweave.ragged import Ragged, offsets_of, shown
 
 __all__ = ["Encoded", "align_labels_with_tokens", "tokenize_and_align"]
 
 logger = logging.getLogger("evenweave")
 
+_NO_ID = 2**63
 _NO_LIMIT = 1_000_000  # transformers writes "no limit known" as a huge model_max_length
 
 
@@ -47,31 +49,42 @@ def align_labels_with_tokens(
         label_all_tokens: further tokens of a word get the I- of its B-; False gives them -100.
 
     Raises:
-        DataError: a token of a word that has no label.
+        DataError: a token of a word that has no label, or a label that is no id.
 
     Source: the recipe of the Hugging Face course, chapter 7.
 
     >>> align_labels_with_tokens([3, 0, 7], [None, 0, 1, 2, 2, None])
     [-100, 3, 0, 7, 8, -100]
     """
-    inside = None if label_names is None else continuations(label_names)
+    ids = [_label_id(label, place, label_names) for place, label in enumerate(labels)]
+    further = inside_labels(ids, label_names).tolist()
     out: list[int] = []
     previous: int | None = None
     for word in word_ids:
         if word is None or word < 0:
             out.append(IGNORED)
-        elif word >= len(labels):
-            raise DataError(f"labels: {len(labels)} of them, and a token of word {word}; give each word one")
+        elif word >= len(ids):
+            raise DataError(f"labels: {len(ids)} of them, and a token of word {word}; give each word one")
         elif word != previous:
-            out.append(int(labels[word]))
-        elif not label_all_tokens:
-            out.append(IGNORED)
+            out.append(ids[word])
         else:
-            label = int(labels[word])
-            known = inside is not None and 0 <= label < len(inside)
-            out.append(int(inside[label]) if inside is not None and known else label + label % 2)
+            out.append(further[word] if label_all_tokens else IGNORED)
         previous = word
     return out
+
+
+def _label_id(label: Any, place: int, label_names: Sequence[str] | None) -> int:
+    try:
+        number = index(label)
+    except TypeError:
+        number = _NO_ID
+    if isinstance(label, bool) or abs(number) >= _NO_ID:
+        raise DataError(f"labels: {shown(label)} of word {place} is no id; give whole numbers")
+    if label_names is not None and number != IGNORED and not 0 <= number < len(label_names):
+        raise DataError(
+            f"labels: label id {number} of word {place}; the names give ids 0 to {len(label_names) - 1}"
+        )
+    return number
 
 
 def tokenize_and_align(

@@ -19,7 +19,7 @@ from evenweave.data.dataset import Dataset
 from evenweave.data.features import label_names_of
 from evenweave.data.labels import BEGIN, END, INSIDE, SINGLE, parse_labels, unknown_shapes
 from evenweave.errors import ArgumentError, DataError
-from evenweave.ragged import offsets_of
+from evenweave.ragged import Ragged, offsets_of, shown
 
 IGNORED = -100  # torch's cross-entropy leaves these targets out
 
@@ -41,6 +41,21 @@ def continuations(label_names: Sequence[str]) -> NDArray[np.int64]:
     for index in np.flatnonzero(labels.code == BEGIN):
         out[index] = inside.get(int(labels.type_id[index]), index)
     out[(labels.code == END) | (labels.code == SINGLE)] = IGNORED
+    return out
+
+
+def inside_labels(ids: Any, label_names: Sequence[str] | None) -> NDArray[np.int64]:
+    """Return for each of N label ids the label of a word's further sub-tokens, int64 `[N]`.
+
+    Without names B- labels are taken to be odd and followed by their I-. What is no label (ids below 0)
+    stays what it is.
+    """
+    flat = np.asarray(ids, dtype=np.int64)
+    if label_names is None:
+        return np.where(flat > 0, flat + flat % 2, flat)
+    out = flat.copy()
+    known = flat != IGNORED
+    out[known] = continuations(label_names)[flat[known]]
     return out
 
 
@@ -103,6 +118,27 @@ class WordLabels:
     further: NDArray[np.int64]
 
 
+def label_ids(column: Any, name: str) -> Ragged:
+    """Return an Arrow column of lists of label ids, int64; `name` is used in errors.
+
+    Raises:
+        DataError: not lists, a null, or ids that are not integers of 64 bits; names column and row.
+    """
+    ids = ragged_from_arrow(column, name=name)
+    flat = ids.flat
+    if flat.dtype.kind not in "iu" and len(flat):
+        # The first value that shows it: 0.5 rather than 0.0.
+        place = int((np.floor(flat) != flat).argmax()) if flat.dtype.kind == "f" else 0
+        row = int(np.searchsorted(ids.offsets, ids.offsets[0] + place, side="right")) - 1
+        raise DataError(
+            f"row {row}, column {name!r}: {shown(ids[row])} are ids that are not integers; give whole numbers"
+        )
+    if flat.dtype == np.uint64 and len(flat) and flat.max() > np.iinfo(np.int64).max:
+        row = int(np.searchsorted(ids.offsets, ids.offsets[0] + int(flat.argmax()), side="right")) - 1
+        raise DataError(f"row {row}, column {name!r}: label id {flat.max()}; ids are below 2**63")
+    return Ragged.trusted(flat.astype(np.int64, copy=False), ids.offsets - ids.offsets[0])
+
+
 def word_labels(rows: Dataset, column: str, words: NDArray[np.int64]) -> WordLabels | None:
     """Return for each word the label of its first sub-token and of the further ones."""
     if column not in rows.column_names:
@@ -113,7 +149,7 @@ def word_labels(rows: Dataset, column: str, words: NDArray[np.int64]) -> WordLab
         raise DataError(
             f"column {column!r}: label names; turn them into ids with ClassLabel(names).str2int(...)"
         )
-    labels = ragged_from_arrow(rows.table.column(column), name=column)
+    labels = label_ids(rows.table.column(column), column)
     wanted = np.diff(words)
     if (labels.lengths != wanted).any():
         row = int(np.flatnonzero(labels.lengths != wanted)[0])
@@ -121,10 +157,10 @@ def word_labels(rows: Dataset, column: str, words: NDArray[np.int64]) -> WordLab
             f"row {row}, column {column!r}: {labels.lengths[row]} labels for {wanted[row]} words; "
             "give each word one"
         )
-    flat = labels.flat.astype(np.int64)
+    flat = labels.flat
     names = label_names_of(rows.features[column])
     if names is None:
-        return WordLabels(flat, np.where(flat > 0, flat + flat % 2, flat))
+        return WordLabels(flat, inside_labels(flat, None))
     outside = (flat != IGNORED) & ((flat < 0) | (flat >= len(names)))
     if outside.any():
         word = int(np.flatnonzero(outside)[0])
@@ -132,4 +168,4 @@ def word_labels(rows: Dataset, column: str, words: NDArray[np.int64]) -> WordLab
         raise DataError(
             f"row {row}, column {column!r}: label id {flat[word]}; the names give ids 0 to {len(names) - 1}"
         )
-    return WordLabels(flat, np.where(flat == IGNORED, flat, continuations(names)[flat]))
+    return WordLabels(flat, inside_labels(flat, names))

@@ -50,6 +50,47 @@ def test_a_word_without_a_label_is_an_error() -> None:
         align_labels_with_tokens([0], [None, 0, 1])
 
 
+def test_a_label_that_is_no_id_is_an_error() -> None:
+    for label, said in [(1.7, "1.7"), (True, "True"), ("1", "'1'"), (None, "None"), (2**70, "1180")]:
+        with pytest.raises(DataError, match=f"labels: {said}.* of word 1 is no id; give whole numbers"):
+            align_labels_with_tokens([0, label], [0, 1, 1])
+    assert align_labels_with_tokens([np.int8(1), np.uint64(3)], [0, 0, 1]) == [1, 2, 3]
+
+
+def test_one_row_is_aligned_as_a_data_set_is(tokenizer: Any) -> None:
+    # An id below 0 is no label, so it has no I- either; -1 % 2 is 1.
+    assert align_labels_with_tokens([-1, -100, 1], [0, 0, 1, 1, 2, 2]) == [-1, -1, -100, -100, 1, 2]
+    assert align_labels_with_tokens([-100], [0, 0], label_names=["O", "B-A"]) == [-100, -100]
+    for label in (5, -1):
+        with pytest.raises(DataError, match=f"label id {label} of word 0; the names give ids 0 to 2"):
+            align_labels_with_tokens([label], [0, 0], label_names=["O", "B-A", "I-A"])
+    word = ["blackburns"]
+    for labels in ([-1], [-100], [3], [0]):
+        encoded = tokenize_and_align({"tokens": [word], "ner_tags": [labels]}, tokenizer)
+        one = align_labels_with_tokens(labels, encoded.word_ids[0].tolist())
+        assert encoded.columns["labels"][0].tolist() == one
+        assert len(one) > 3
+    assert set(tokenize_and_align(rows(word, tags=[[-100]]), tokenizer).columns["labels"][0]) == {-100}
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([[0], [0.5, 1.9]], r"row 1, column 'ner_tags': \[0.5, 1.9\] are ids that are not integers"),
+        ([[], [float("nan"), 1]], r"row 1, column 'ner_tags': \[nan, 1.0\] are ids that are not integers"),
+        ([[True], [False, True]], r"row 0, column 'ner_tags': \[True\] are ids that are not integers"),
+        (
+            pa.array([[0], [1, 2**64 - 1]], pa.list_(pa.uint64())),
+            "row 1, column 'ner_tags': label id 18446744073709551615; ids are below",
+        ),
+    ],
+)
+def test_ids_are_integers(tokenizer: Any, labels: Any, said: str) -> None:
+    sizes = [len(row) for row in labels]
+    with pytest.raises(DataError, match=said):
+        tokenize_and_align({"tokens": [["a"] * size for size in sizes], "ner_tags": labels}, tokenizer)
+
+
 def test_what_goes_on_inside_a_word() -> None:
     assert continuations(["O", "B-A", "I-A", "E-A", "S-A"]).tolist() == [0, 2, 2, -100, -100]
     assert continuations(["O", "A-B", "A-I"]).tolist() == [0, 2, 2]
