@@ -134,12 +134,15 @@ def tokenize_and_align(
 
 def _room(tokenizer: Any, frame: Frame, max_length: int | None, stride: int | None) -> tuple[int | None, int]:
     """Return how many sub-tokens of text a window holds, and how many of them are context on a side."""
+    for name, value in {"max_length": max_length, "stride": stride}.items():
+        if value is not None and (not isinstance(value, int | np.integer) or isinstance(value, bool)):
+            raise ArgumentError(f"{name}: {shown(value)}; give a whole number of sub-tokens")
     if max_length is None:
         limit = getattr(tokenizer, "model_max_length", None)
         if limit is None or limit >= _NO_LIMIT:
             return None, 0
         max_length = int(limit)
-    capacity = max_length - frame.size
+    capacity = int(max_length) - frame.size
     if capacity < 1:
         raise ArgumentError(
             f"max_length: {max_length} leaves no room beside {frame.size} special tokens; give more than that"
@@ -150,7 +153,7 @@ def _room(tokenizer: Any, frame: Frame, max_length: int | None, stride: int | No
         raise ArgumentError(
             f"stride: {stride} on each side of a window of {capacity}; give 0 to {(capacity - 1) // 2}"
         )
-    return capacity, stride
+    return capacity, int(stride)
 
 
 def _nonempty(windows: Windows) -> Windows:
