@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from evenweave.data.features import ClassLabel, Feature, Sequence, feature_of, label_names_of
-from evenweave.data.tables import as_table, joined
+from evenweave.data.tables import as_table, columns_of, concatenated, joined
 from evenweave.errors import ArgumentError, DataError, missing
 from evenweave.rng import permutation
 
@@ -59,12 +59,27 @@ class Dataset:
 
     @classmethod
     def from_list(cls, rows: Iterable[Mapping[str, Any]]) -> Dataset:
-        """Build from one mapping a row; a column missing from a row is null there."""
-        return cls(pa.Table.from_pylist(list(rows)))
+        """Build from one mapping a row; a column missing from a row is null there.
+
+        Raises:
+            DataError: a row that is no mapping, or values that share no type; names row and column.
+        """
+        return cls(as_table(columns_of(rows)))
 
     @classmethod
     def from_datasets(cls, dataset: Any) -> Dataset:
-        """Build from a Hugging Face `datasets.Dataset`, its selection and order applied."""
+        """Build from a Hugging Face `datasets.Dataset`, its selection and order applied.
+
+        Raises:
+            ArgumentError: one with a transform, which would be passed over, or a stream.
+        """
+        if not hasattr(dataset, "__len__"):
+            raise ArgumentError(
+                f"dataset: {type(dataset).__name__} is a stream of rows; take some, as in "
+                "Dataset.from_list(dataset.take(1000))"
+            )
+        if dataset.format["type"] == "custom":
+            raise ArgumentError("dataset: has a transform, which would be passed over; apply it with .map()")
         table = dataset.with_format("arrow")[:]
         features = {name: _from_hf(feature) for name, feature in dataset.features.items()}
         return cls(table.replace_schema_metadata(None), {k: v for k, v in features.items() if v is not None})
@@ -187,7 +202,9 @@ class Dataset:
             parts.append(as_table({**columns, **new}))
         if not parts:
             return self.remove_columns(drop)
-        table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+        table = concatenated(
+            parts, lambda part, name: f"function: rows from {part * size}, column {name!r}"
+        ).combine_chunks()
         same = {
             name: feature
             for name, feature in self.features.items()
@@ -201,12 +218,30 @@ class Dataset:
     def filter(
         self, function: Callable[..., Any], *, batched: bool = False, batch_size: int = 1000
     ) -> Dataset:
-        """Return the rows for which `function` is true; with `batched` it takes columns, gives a list."""
+        """Return the rows for which `function` is true; with `batched` it takes columns, gives a list.
+
+        Raises:
+            DataError: a batched function that does not give one answer a row.
+        """
         keep: list[bool] = []
-        for start in range(0, len(self), batch_size):
-            part = self.table.slice(start, batch_size)
-            answers = function(part.to_pydict()) if batched else [function(row) for row in part.to_pylist()]
-            keep.extend(bool(answer) for answer in answers)
+        size = max(1, batch_size)
+        for start in range(0, len(self), size):
+            part = self.table.slice(start, size)
+            if not batched:
+                keep.extend(bool(function(row)) for row in part.to_pylist())
+                continue
+            answers = function(part.to_pydict())
+            if isinstance(answers, str | Mapping) or not isinstance(answers, Iterable):
+                raise DataError(
+                    f"function: returned {type(answers).__name__}; return a list, one truth a row"
+                )
+            listed = [bool(answer) for answer in answers]
+            if len(listed) != part.num_rows:
+                raise DataError(
+                    f"function: {len(listed)} answers for the {part.num_rows} rows from row {start} on; "
+                    "return one a row"
+                )
+            keep.extend(listed)
         return self.select(np.flatnonzero(np.asarray(keep, dtype=bool)))
 
     def select(self, indices: Iterable[int]) -> Dataset:

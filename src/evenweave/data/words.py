@@ -63,7 +63,7 @@ def as_dataset(dataset: Any) -> Dataset:
     """Return rows of any kind we know as a `Dataset`.
 
     Raises:
-        ArgumentError: several splits at once, or nothing that has rows.
+        ArgumentError: several splits at once, a stream, or nothing that has rows.
     """
     if isinstance(dataset, Dataset):
         return dataset
@@ -75,7 +75,8 @@ def as_dataset(dataset: Any) -> Dataset:
                 f"dataset: has the splits {', '.join(dataset)}; give one, such as dataset['train']"
             )
         return Dataset.from_dict(dataset)
-    if hasattr(dataset, "with_format") and hasattr(dataset, "features"):
+    stream = hasattr(dataset, "take") and not hasattr(dataset, "__len__")
+    if stream or (hasattr(dataset, "with_format") and hasattr(dataset, "features")):
         return Dataset.from_datasets(dataset)
     if isinstance(dataset, pa.Table):
         return Dataset(dataset)

@@ -11,6 +11,7 @@ from tests.helpers.tiny_tagger import LABELS, bert_tokenizer, roberta_tokenizer
 
 from evenweave import Dataset, DatasetDict, align_labels_with_tokens, tokenize_and_align
 from evenweave.data.features import ClassLabel, Sequence
+from evenweave.data.stream import RowStream
 from evenweave.data.words import continuations
 from evenweave.errors import ArgumentError, DataError
 
@@ -144,6 +145,26 @@ def test_any_kind_of_rows(tokenizer: Any, kind: str) -> None:
     assert encoded.columns == tokenize_and_align(rows(*tokens, tags=tags), tokenizer).columns
 
 
+def test_labels_of_some_rows_alone_are_an_error(tokenizer: Any) -> None:
+    labelled, bare = {"tokens": ["a"], "ner_tags": [1]}, {"tokens": ["a"]}
+    for given, row in [([bare, labelled], 0), ([labelled, bare], 1)]:
+        with pytest.raises(DataError, match=f"row {row}, column 'ner_tags': null; fill or drop the row"):
+            tokenize_and_align(given, tokenizer)
+
+
+def test_what_is_not_there_to_be_read_is_refused(tokenizer: Any) -> None:
+    pytest.importorskip("datasets")
+    there = rows(["a"], tags=[[1]]).to_datasets()
+    with pytest.raises(ArgumentError, match="has a transform, which would be passed over"):
+        tokenize_and_align(there.with_transform(lambda part: part), tokenizer)
+    with pytest.raises(ArgumentError, match="IterableDataset is a stream of rows; take some"):
+        tokenize_and_align(there.to_iterable_dataset(), tokenizer)
+    with pytest.raises(ArgumentError, match="RowStream is a stream of rows; take some"):
+        tokenize_and_align(RowStream([]), tokenizer)
+    with pytest.raises(DataError, match="row 1, column 'tokens': its values share no type: 'b' after list"):
+        tokenize_and_align([{"tokens": ["a"]}, {"tokens": "b"}], tokenizer)
+
+
 def test_rows_without_words_stay_in_place(tokenizer: Any) -> None:
     encoded = tokenize_and_align(rows([], ["gfg"], [], tags=[[], [1], []]), tokenizer)
     assert encoded.source.tolist() == [0, 1, 2]
@@ -249,5 +270,9 @@ def test_mistakes_name_row_and_remedy(tokenizer: Any) -> None:
         tokenize_and_align(rows(["a"]), "bert")
     with pytest.raises(ArgumentError, match="max_length: 2 leaves no room beside 2 special tokens"):
         tokenize_and_align(rows(["a"]), tokenizer, max_length=2)
+    for name, value in [("max_length", "8"), ("max_length", 8.0), ("stride", "1"), ("stride", True)]:
+        with pytest.raises(ArgumentError, match=f"{name}: {value!r}; give a whole number"):
+            tokenize_and_align(rows(["a"]), tokenizer, **{"max_length": 16, name: value})
+    assert len(tokenize_and_align(rows(["a"]), tokenizer, max_length=np.int64(16), stride=np.int8(1))) == 1
     with pytest.raises(ArgumentError, match="stride: 7 on each side of a window of 14; give 0 to 6"):
         tokenize_and_align(rows(["a"]), tokenizer, max_length=16, stride=7)

@@ -122,6 +122,88 @@ def test_mistakes_name_what_is_there(rows: Dataset) -> None:
         rows.table = None
 
 
+def test_a_row_may_lack_a_column_whichever_row_it_is() -> None:
+    assert list(Dataset.from_list([{"a": 1}, {"a": 2, "b": 3}, {"b": 4}])) == [
+        {"a": 1, "b": None},
+        {"a": 2, "b": 3},
+        {"a": None, "b": 4},
+    ]
+    assert Dataset.from_list([]).column_names == []
+    with pytest.raises(DataError, match="row 1: 3; give a mapping of column to value"):
+        Dataset.from_list([{"a": 1}, 3])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1, 2, "x", 3], "row 2, column 'a': its values share no type: 'x' after int64; give all rows one"),
+        (["x", 1], "row 1, column 'a': its values share no type: 1 after string"),
+        ([[1], "x"], "row 1, column 'a': its values share no type: 'x' after list"),
+        ([[1, "x"]], r"row 0, column 'a': its values share no type: \[1, 'x'\]; give"),
+        ([object], "row 0, column 'a': its values share no type: <class 'object'>; give"),
+        (["\U0001f600", "\ud83d"], r"row 1, column 'a': '\\ud83d' holds half of a surrogate pair"),
+        ([None, [["b", "\ud83d"]]], r"row 1, column 'a': \[\['b', '\\ud83d'\]\] holds half"),
+        ([1, 2**70], "row 1, column 'a': 1180591620717411303424 holds a number outside 64 bits"),
+        ([1.5, 2**70], "row 1, column 'a': 1180591620717411303424 holds a number outside 64 bits"),
+    ],
+)
+def test_values_that_cannot_be_a_column_are_named(values: list[object], said: str) -> None:
+    for make in (
+        lambda: Dataset.from_dict({"a": values}),
+        lambda: Dataset.from_list([{"a": value} for value in values]),
+        lambda: Dataset.from_dict({"i": range(len(values))}).map(lambda row: {"a": values[row["i"]]}),
+    ):
+        with pytest.raises(DataError, match=said) as caught:
+            make()
+        assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_column(rows: Dataset) -> None:
+    for values in ("abc", b"abc", {"x": 1}, 5, None):
+        with pytest.raises(DataError, match=r"column 'a': .* is not one value a row; give a list"):
+            Dataset.from_dict({"a": values})
+    with pytest.raises(DataError, match="the name 1 is no string; rename it"):
+        Dataset.from_dict({1: [1]})
+    with pytest.raises(DataError, match=r"the name '\\ud83d' holds half of a surrogate pair"):
+        Dataset.from_list([{"\ud83d": 1}])
+
+
+def test_map_whose_type_changes_between_batches() -> None:
+    rows = Dataset.from_dict({"a": [1, 2, 3, 4, 5]})
+    said = "function: rows from 2, column 'b': its values share no type: string after int64; give"
+    with pytest.raises(DataError, match=said):
+        rows.map(lambda part: {"b": [x if x < 3 else str(x) for x in part["a"]]}, batched=True, batch_size=2)
+    halves = rows.map(
+        lambda part: {"b": [x if x < 3 else x / 2 for x in part["a"]]}, batched=True, batch_size=2
+    )
+    assert halves["b"] == [1, 2, 1.5, 2, 2.5]
+
+
+def test_a_batched_filter_answers_each_row() -> None:
+    rows = Dataset.from_dict({"a": [1, 2, 3, 4]})
+    for answers, said in [
+        ([True], "1 answers for the 2 rows from row 0 on; return one a row"),
+        ([True] * 3, "3 answers for the 2 rows from row 0 on"),
+        (True, "returned bool; return a list"),
+        (None, "returned NoneType; return a list"),
+        ({"a": True, "b": False}, "returned dict; return a list"),
+    ]:
+        with pytest.raises(DataError, match=f"function: {said}"):
+            rows.filter(lambda part, answers=answers: answers, batched=True, batch_size=2)
+    assert rows.filter(lambda part: np.array(part["a"]) > 2, batched=True, batch_size=3)["a"] == [3, 4]
+
+
+def test_a_transform_or_a_stream_of_datasets_is_refused(rows: Dataset) -> None:
+    pytest.importorskip("datasets")
+    there = rows.to_datasets()
+    with pytest.raises(ArgumentError, match="has a transform, which would be passed over"):
+        Dataset.from_datasets(there.with_transform(lambda part: part))
+    assert Dataset.from_datasets(there.with_format("numpy")) == rows
+    with pytest.raises(ArgumentError, match="IterableDataset is a stream of rows; take some"):
+        Dataset.from_datasets(there.to_iterable_dataset())
+    assert Dataset.from_list(there.to_iterable_dataset().take(2))["tokens"] == rows["tokens"][:2]
+
+
 def test_class_label_refuses_what_it_cannot_be() -> None:
     with pytest.raises(ArgumentError, match="'O' stands there twice"):
         ClassLabel(["O", "O"])
