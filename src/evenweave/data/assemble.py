@@ -16,6 +16,7 @@ from evenweave.data.features import Sequence as ListOf
 from evenweave.data.labels import REMEDY, check_scheme, label_names, parse_labels, unknown_shapes
 from evenweave.data.raw import RawSplit, Tags, list_array
 from evenweave.data.schemes import convert_ids, recognise
+from evenweave.data.tables import concatenated
 from evenweave.errors import DataError
 from evenweave.ragged import Ragged
 
@@ -55,11 +56,12 @@ def assemble(raw: Mapping[str, Sequence[RawSplit]], *, scheme: str | None) -> Da
         flats = {column: ids[column][index] for column in columns}
         tables.setdefault(split, []).append(_table(part, flats))
     return DatasetDict(
-        {
-            split: _numbered(pa.concat_tables(tabs, promote_options="permissive"), features)
-            for split, tabs in tables.items()
-        }
+        {split: _numbered(_joined_rows(raw[split], tabs), features) for split, tabs in tables.items()}
     )
+
+
+def _joined_rows(files: Sequence[RawSplit], tables: list[Any]) -> Any:
+    return concatenated(tables, lambda file, name: f"{files[file].path}: column {name!r}")
 
 
 def _united(
@@ -79,7 +81,11 @@ def _united(
         found = recognise(_joined(files, old), names) if tagged else None
         if is_target:
             logger.info("%s: %s, kept as it is", column, found or "plain labels")
-        ordered = fixed or _ordered(names, scheme=found.scheme if found and not found.suffix else None)
+        if fixed is not None:
+            # Files may name more labels than the first list: theirs come behind it.
+            ordered = list(dict.fromkeys([*fixed, *names]))
+        else:
+            ordered = _ordered(names, scheme=found.scheme if found and not found.suffix else None)
         return ordered, [_renumber(names, ordered)[flat] for flat in old]
     every = _joined(files, old)
     found = recognise(every, names)

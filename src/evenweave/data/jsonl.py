@@ -11,16 +11,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from evenweave.data.raw import RawSplit, Tags
-from evenweave.data.text import UTF8, misencoded
+from evenweave.data.tables import array_of, check_name, concatenated
+from evenweave.data.text import lines as text_lines
 from evenweave.errors import DataError
-from evenweave.ragged import Ragged
+from evenweave.ragged import Ragged, shown
 
 TOKEN_KEYS = ("tokens", "words")
 TAG_KEYS = ("ner_tags", "tags", "labels")
@@ -40,12 +45,14 @@ def read_jsonl(path: Path, *, encoding: str = "utf-8", label_names: list[str] | 
     first_line: dict[str, int] = {}
     ids: list[Ragged] = []
     chunks: list[Any] = []
-    for start, objects in _batches(_objects(path, encoding)):
+    lines: list[NDArray[np.int64]] = []
+    for batch in _batches(_objects(path, encoding)):
         rows, tags = [], []
-        for line, record in enumerate(objects, start=start):
+        for line, record in batch:
             row, names = _row(record, f"{path}:{line}", label_names)
             for name in names:
                 if name not in first_line:
+                    check_name(name, f"{path}:{line}: label")
                     first_line[name] = line
                     if label_names is None:
                         place[name] = len(place)
@@ -54,10 +61,16 @@ def read_jsonl(path: Path, *, encoding: str = "utf-8", label_names: list[str] | 
             rows.append(row)
             tags.append([place[name] for name in names])
         ids.append(Ragged.from_rows(tags, dtype=np.int64))
-        chunks.append(_arrow(rows, path, start))
+        lines.append(np.array([line for line, _ in batch]))
+        chunks.append(_arrow(rows, path, lines[-1]))
     if not chunks:
         raise DataError(f"{path}: no rows; expected lines such as {_EXAMPLE}")
-    table = pa.concat_tables(chunks, promote_options="permissive")
+
+    def first_of(chunk: int, name: str) -> str:
+        row = pc.index(chunks[chunk].column(name).is_valid(), True).as_py()
+        return _place(path, lines[chunk], name, row)
+
+    table = concatenated(chunks, first_of)
     return RawSplit(
         path=path,
         columns={name: table.column(name) for name in table.column_names},
@@ -66,44 +79,31 @@ def read_jsonl(path: Path, *, encoding: str = "utf-8", label_names: list[str] | 
 
 
 _EXAMPLE = '{"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]}'
+_SPAN = "{'start': 0, 'end': 2, 'label': 'ORG'}"
 
 
 def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    plain = "utf-8" if encoding.lower() in UTF8 else encoding
-    position = 0
-    with path.open("rb") as file:
-        for line, data in enumerate(file, start=1):
-            try:
-                text = data.decode(plain).removeprefix("\ufeff").strip()
-            except UnicodeDecodeError as error:
-                raise misencoded(path, line, position + error.start, data[error.start], plain) from None
-            position += len(data)
-            if not text:
-                continue
-            try:
-                record = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise DataError(
-                    f"{path}:{line}: not JSON ({error.msg}, column {error.colno}); expected one object a line"
-                ) from None
-            if not isinstance(record, dict):
-                raise DataError(f"{path}:{line}: a {type(record).__name__}; expected an object as {_EXAMPLE}")
-            yield line, record
+    for line, raw in text_lines(path, encoding=encoding):
+        text = raw.removeprefix("\ufeff").strip()
+        if not text:
+            continue
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{path}:{line}: not JSON ({error.msg}, column {error.colno}); expected one object a line"
+            ) from None
+        except (ValueError, RecursionError) as error:
+            said = "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+            raise DataError(f"{path}:{line}: not to be read ({said}); drop the line") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{path}:{line}: a {type(record).__name__}; expected an object as {_EXAMPLE}")
+        yield line, record
 
 
-def _batches(objects: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    batch: list[dict[str, Any]] = []
-    start = 1
-    for line, record in objects:
-        # A blank line between objects also ends a batch: within one, line numbers are consecutive.
-        if batch and (len(batch) == _ROWS or line != start + len(batch)):
-            yield start, batch
-            batch = []
-        if not batch:
-            start = line
-        batch.append(record)
-    if batch:
-        yield start, batch
+def _batches(objects: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    while batch := list(islice(objects, _ROWS)):
+        yield batch
 
 
 def _row(
@@ -153,13 +153,10 @@ def _spans_row(record: dict[str, Any], place: str) -> tuple[dict[str, Any], list
     starts = {start: index for index, (start, _) in enumerate(cuts)}
     ends = {end: index for index, (_, end) in enumerate(cuts)}
     tags = ["O"] * len(cuts)
+    if not isinstance(spans, list):
+        raise DataError(f"{place}: {span_key!r} is {shown(spans)}; expected a list of spans as {_SPAN}")
     for span in spans:
-        try:
-            start, end, label = int(span["start"]), int(span["end"]), str(span["label"])
-        except (KeyError, TypeError, ValueError):
-            raise DataError(
-                f"{place}: span {span!r}; expected {{'start': 0, 'end': 2, 'label': 'ORG'}}"
-            ) from None
+        start, end, label = _span(span, place)
         if start not in starts or end not in ends or end <= start:
             raise DataError(
                 f"{place}: span {start}-{end} ({text[start:end]!r}) does not start and end with a token; "
@@ -173,13 +170,25 @@ def _spans_row(record: dict[str, Any], place: str) -> tuple[dict[str, Any], list
     return {"tokens": [text[a:b] for a, b in cuts], "text": text, **rest}, tags
 
 
-def _arrow(rows: list[dict[str, Any]], path: Path, start: int) -> Any:
+def _span(span: Any, place: str) -> tuple[int, int, str]:
+    start, end, label = map(span.get, ("start", "end", "label")) if isinstance(span, dict) else (None,) * 3
+    # `type` and not `isinstance`: true is no place in a text.
+    if type(start) is int and type(end) is int and isinstance(label, str) and label:
+        return start, end, label
+    raise DataError(f"{place}: span {shown(span)}; expected {_SPAN}: two whole numbers and a name")
+
+
+def _arrow(rows: list[dict[str, Any]], path: Path, lines: NDArray[np.int64]) -> Any:
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {}
     for name in names:
+        first = next(index for index, row in enumerate(rows) if name in row)
+        check_name(name, f"{path}:{lines[first]}: column")
         kind = pa.list_(pa.string()) if name == "tokens" else None
-        try:
-            columns[name] = pa.array([row.get(name) for row in rows], type=kind)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise DataError(f"{path}:{start}: the values of {name!r} share no type ({error})") from None
+        values = [row.get(name) for row in rows]
+        columns[name] = array_of(values, partial(_place, path, lines, name), kind=kind)
     return pa.table(columns)
+
+
+def _place(path: Path, lines: NDArray[np.int64], name: str, row: int) -> str:
+    return f"{path}:{lines[row]}: column {name!r}"

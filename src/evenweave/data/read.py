@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, overload
@@ -18,7 +18,9 @@ from evenweave.data.labels import check_scheme
 from evenweave.data.parquet import read_parquet
 from evenweave.data.raw import RawSplit
 from evenweave.data.splits import find_splits
+from evenweave.data.text import check_encoding
 from evenweave.errors import ArgumentError, NotFoundError
+from evenweave.ragged import shown
 
 logger = logging.getLogger("evenweave")
 
@@ -96,6 +98,7 @@ def load_dataset(
         )
         return found
     _only_on_hub(path, name=name, revision=revision, token=token, streaming=streaming)
+    check_encoding(encoding)
     files = _files(path, data_files)
     if split is not None and split not in files:
         raise ArgumentError(f"split: no {split!r} in {path}; the splits are {', '.join(files)}")
@@ -141,8 +144,14 @@ def _files(path: StrPath, data_files: DataFiles | None) -> dict[str, list[Path]]
     return found
 
 
-def _several(value: StrPath | Sequence[StrPath]) -> list[StrPath]:
-    return [value] if isinstance(value, str | PathLike) else list(value)
+def _several(value: Any) -> list[StrPath]:
+    if isinstance(value, str | PathLike):
+        return [value]
+    if not isinstance(value, Iterable) or any(not isinstance(file, str | PathLike) for file in value):
+        raise ArgumentError(
+            f"data_files: {shown(value)} is no path nor a list of paths; give {{'train': ...}}"
+        )
+    return list(value)
 
 
 def _read(path: Path, *, encoding: str, label_names: list[str] | None) -> RawSplit:

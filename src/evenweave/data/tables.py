@@ -33,7 +33,7 @@ def as_table(columns: Mapping[str, Any]) -> Any:
         DataError: columns of unequal length, or values that share no type; names the column.
     """
     for name in columns:
-        check_column_name(name, "columns")
+        check_name(name, "columns")
     arrays = {name: _column(values, name) for name, values in columns.items()}
     sizes = {name: len(array) for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
@@ -115,8 +115,8 @@ def concatenated(tables: Sequence[Any], place: Callable[[int, str], str]) -> Any
     raise DataError("columns: their types do not go together; give all rows the same")
 
 
-def check_column_name(name: object, place: str) -> None:
-    """Refuse a column's name that is no string, or no text; `place` is used in errors."""
+def check_name(name: object, place: str) -> None:
+    """Refuse a name, of a column or a label, that is no string, or no text; `place` is used in errors."""
     try:
         if isinstance(name, str):
             name.encode()

@@ -8,7 +8,7 @@ from pathlib import Path
 from evenweave.errors import ArgumentError, DataError
 
 BLOCK = 1 << 24  # bytes; Arrow's 32-bit offsets and a laptop's memory both hold many of these
-UTF8 = {"utf-8", "utf8", "utf-8-sig", "utf_8"}
+_UTF8 = {"utf-8", "utf8", "utf-8-sig", "utf_8"}
 
 
 def blocks(path: Path, *, encoding: str = "utf-8", size: int = BLOCK) -> Iterator[tuple[bytes, int]]:
@@ -19,9 +19,8 @@ def blocks(path: Path, *, encoding: str = "utf-8", size: int = BLOCK) -> Iterato
 
     Raises:
         DataError: a byte that the encoding does not know; names line and byte offset.
-        ArgumentError: no such encoding.
     """
-    if encoding.lower() not in UTF8:
+    if encoding.lower() not in _UTF8:
         yield _decoded(path, encoding), 1
         return
     line, position = 1, 0
@@ -37,6 +36,41 @@ def blocks(path: Path, *, encoding: str = "utf-8", size: int = BLOCK) -> Iterato
             yield _plain(block, first=position == 0), line
             line += block.count(b"\n")
             position += len(block)
+
+
+def lines(path: Path, *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """Yield (number, text) of each line of a file, blank ones and line ends too.
+
+    Raises:
+        DataError: a byte that the encoding does not know; names line and byte offset.
+    """
+    if encoding.lower() not in _UTF8:
+        # Bytes that are line feeds in UTF-8 are halves of other characters elsewhere: decode, then cut.
+        yield from enumerate(_decoded(path, encoding).decode().split("\n"), start=1)
+        return
+    position = 0
+    with path.open("rb") as file:
+        for line, data in enumerate(file, start=1):
+            try:
+                text = data.decode()
+            except UnicodeDecodeError as error:
+                raise misencoded(path, line, position + error.start, data[error.start], "utf-8") from None
+            yield line, text
+            position += len(data)
+
+
+def check_encoding(encoding: object) -> None:
+    """Refuse what is no name of an encoding.
+
+    Raises:
+        ArgumentError: no such encoding, or one that makes no text.
+    """
+    try:
+        bytes(4).decode(encoding)  # type: ignore[arg-type]
+    except UnicodeDecodeError:
+        return
+    except (LookupError, TypeError, ValueError):
+        raise ArgumentError(f"encoding: {encoding!r} is not known; give one such as 'latin-1'") from None
 
 
 def _plain(block: bytes, *, first: bool) -> bytes:
@@ -68,9 +102,13 @@ def _decoded(path: Path, encoding: str) -> bytes:
     data = path.read_bytes()
     try:
         text = data.decode(encoding)
-    except LookupError:
-        raise ArgumentError(f"encoding: {encoding!r} is not known; give one such as 'latin-1'") from None
     except UnicodeDecodeError as error:
         at = data.count(b"\n", 0, error.start) + 1
         raise misencoded(path, at, error.start, data[error.start], encoding) from None
-    return _plain(text.removeprefix("\ufeff").encode(), first=True)
+    try:
+        return _plain(text.removeprefix("\ufeff").encode(), first=True)
+    except UnicodeEncodeError as error:
+        at = text.count("\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}:{at}: in {encoding} it holds half of a surrogate pair, which is no character; repair it"
+        ) from None

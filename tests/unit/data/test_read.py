@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evenweave import Dataset, load_dataset
-from evenweave.data import text
+from evenweave.data import jsonl, text
 from evenweave.errors import ArgumentError, DataError, NotFoundError
 
 CONLL2003 = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
@@ -116,8 +118,12 @@ def test_other_encodings(tmp_path: Path) -> None:
     for encoding in ("latin-1", "utf-16", "cp1252"):
         content = "café\tO\nno\tB-X\n".encode(encoding)
         assert read(tmp_path / "a.conll", content, encoding=encoding)["tokens"] == expected
-    with pytest.raises(ArgumentError, match=r"encoding: 'klingon' is not known"):
-        read(tmp_path / "a.conll", "a\tO\n", encoding="klingon")
+    for encoding in ("klingon", "hex", None, 8, "a\0b"):
+        for name, content in [("a.conll", "a\tO\n"), ("a.jsonl", '{"tokens": ["a"], "ner_tags": ["O"]}\n')]:
+            with pytest.raises(ArgumentError, match=re.escape(f"encoding: {encoding!r} is not known")):
+                read(tmp_path / name, content, encoding=encoding)
+    with pytest.raises(DataError, match=r"a.conll:2: in unicode_escape it holds half of a surrogate"):
+        read(tmp_path / "a.conll", "a\tO\n\\ud83d\tO\n", encoding="unicode_escape")
     with pytest.raises(DataError, match=r"a.conll:1: byte 0xe9 at offset 3 is not ASCII"):
         read(tmp_path / "a.conll", "café\tO\n".encode("latin-1"), encoding="ascii")
 
@@ -196,6 +202,9 @@ def test_arguments_that_cannot_be(tmp_path: Path) -> None:
             load_dataset(tmp_path, data_files=nothing)
     with pytest.raises(ArgumentError, match=r"label_names: 'B-X' is one string"):
         load_dataset(tmp_path, label_names="B-X")
+    for files in ({"train": None}, {"train": 5}, {"train": ["a.txt", None]}, 5):
+        with pytest.raises(ArgumentError, match=r"data_files: .* is no path nor a list of paths"):
+            load_dataset(tmp_path, data_files=files)
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -297,12 +306,86 @@ def test_spans_in_text(tmp_path: Path) -> None:
             '{"text": "a b", "spans": [{"start":0,"end":3,"label":"X"},{"start":2,"end":3,"label":"Y"}]}',
             "span 2-3 overlaps another",
         ),
+        ('{"text": "a", "spans": null}', "a.jsonl:1: 'spans' is None; expected a list of spans"),
+        ('{"text": "a", "entities": 5}', "a.jsonl:1: 'entities' is 5; expected a list of spans"),
+        ('{"text": "a", "spans": ["a"]}', "a.jsonl:1: span 'a'; expected"),
+        ("[" * 100_000, r"a.jsonl:1: not to be read \(nested too deeply\)"),
+        ("9" * 5000, r"a.jsonl:1: not to be read \(a number of too many digits\)"),
+        ('{"tokens": ["a", "\\ud83d"], "ner_tags": ["O", "O"]}', "a.jsonl:1: column 'tokens': .* holds half"),
+        (
+            '{"tokens": ["a"], "ner_tags": ["B-\\ud83d"]}',
+            r"a.jsonl:1: label: the name 'B-\\ud83d' holds half",
+        ),
+        ('{"tokens": ["a"], "ner_tags": ["O"], "x": "\\ud83d"}', "a.jsonl:1: column 'x': .* holds half"),
+        (
+            '{"tokens": ["a"], "ner_tags": ["O"], "\\ud83d": 1}',
+            r"a.jsonl:1: column: the name '\\ud83d' holds half",
+        ),
+        (
+            f'{{"tokens": ["a"], "ner_tags": ["O"], "x": {2**70}}}',
+            "a.jsonl:1: column 'x': 1180591620717411303424 holds a number outside 64 bits",
+        ),
     ],
 )
 def test_a_bad_line_of_json_is_one_line_with_its_place(tmp_path: Path, line: str, said: str) -> None:
     with pytest.raises(DataError, match=said) as caught:
         read(tmp_path / "a.jsonl", line)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"start": 0, "end": 2, "label": None},
+        {"start": 0, "end": 2, "label": ["ORG"]},
+        {"start": 0, "end": 2, "label": ""},
+        {"start": 0.9, "end": 2.9, "label": "ORG"},
+        {"start": "0", "end": 2, "label": "ORG"},
+        {"start": False, "end": 2, "label": "ORG"},
+        {"start": float("inf"), "end": 2, "label": "ORG"},
+    ],
+)
+def test_a_span_is_two_whole_numbers_and_a_name(tmp_path: Path, span: dict[str, object]) -> None:
+    with pytest.raises(DataError, match=r"a.jsonl:1: span \{.*; expected \{'start': 0, .* whole numbers"):
+        read(tmp_path / "a.jsonl", json.dumps({"text": "EU rejects", "spans": [span]}))
+
+
+def test_json_values_of_another_type_are_named_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lines(*values: object) -> str:
+        return "".join(json.dumps({"tokens": ["a"], "ner_tags": ["O"], "x": x}) + "\n" for x in values)
+
+    one, two = lines(1, 2.5, None), lines(None, "b")
+    said = r"{}.jsonl:{}: column 'x': its values share no type: 'b' after double; give all rows one"
+    with pytest.raises(DataError, match=said.format("a", 7)):
+        read(tmp_path / "a.jsonl", one + "\n\n" + two)
+    said = r"{}.jsonl:{}: column 'x': its values share no type: string after double; give all rows one"
+    (tmp_path / "b.jsonl").write_text(two)
+    (tmp_path / "a.jsonl").write_text(one)
+    files = {"train": ["a.jsonl", "b.jsonl"]}
+    with pytest.raises(
+        DataError, match=r"b.jsonl: column 'x': its values share no type: string after double"
+    ):
+        load_dataset(tmp_path, data_files=files)
+    monkeypatch.setattr(jsonl, "_ROWS", 3)
+    with pytest.raises(DataError, match=said.format("a", 7)):
+        read(tmp_path / "a.jsonl", one + "\n\n" + two)
+    assert read(tmp_path / "a.jsonl", one + "\n" + lines(None, 7))["x"] == [1, 2.5, None, None, 7]
+
+
+def test_json_lines_in_utf16(tmp_path: Path) -> None:
+    # U+0A00 and U+010A hold the byte of a line feed.
+    content = (
+        '{"tokens": ["\u0a00", "\u010a"], "ner_tags": ["O", "O"]}\r\n\n{"tokens": ["b"], "ner_tags": ["B-X"]}'
+    )
+    with pytest.raises(DataError, match=r"a.jsonl:1: byte 0xff at offset 0 .* pass encoding='utf-16'"):
+        read(tmp_path / "a.jsonl", content.encode("utf-16"))
+    for encoding in ("utf-16", "utf-16-be", "utf-32"):
+        rows = read(tmp_path / "a.jsonl", content.encode(encoding), encoding=encoding)
+        assert rows["tokens"] == [["\u0a00", "\u010a"], ["b"]]
+    with pytest.raises(DataError, match=r"a.jsonl:3: not JSON"):
+        read(tmp_path / "a.jsonl", (content + "]").encode("utf-16"), encoding="utf-16")
 
 
 def test_json_lines_in_latin1(tmp_path: Path) -> None:
