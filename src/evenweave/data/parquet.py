@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from evenweave.arrow import one_array, ragged_from_arrow
+from evenweave.arrow import list_parts
+from evenweave.data.given_names import repeated
 from evenweave.data.jsonl import TAG_KEYS, TOKEN_KEYS
-from evenweave.data.raw import RawSplit, Tags, Vocabulary
+from evenweave.data.raw import RawSplit, Tags, Vocabulary, list_array
+from evenweave.data.words import is_text, label_ids, plain_text, words_in
 from evenweave.errors import DataError
 from evenweave.ragged import Ragged
 
@@ -26,52 +28,72 @@ def read_parquet(path: Path, *, label_names: list[str] | None = None) -> RawSpli
     """
     try:
         table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a Parquet file ({' '.join(str(error).split())})") from None
+    try:
+        return _split(path, table, label_names)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _split(path: Path, table: Any, label_names: list[str] | None) -> RawSplit:
     token_key = next((key for key in TOKEN_KEYS if key in table.column_names), None)
     tag_key = next((key for key in TAG_KEYS if key in table.column_names), None)
     if token_key is None or tag_key is None:
         lacking = TOKEN_KEYS[0] if token_key is None else TAG_KEYS[0]
-        raise DataError(f"{path}: no column {lacking!r} among {table.column_names}; rename yours to it")
+        raise DataError(f"no column {lacking!r} among {table.column_names}; rename yours to it")
     if table.num_rows == 0:
-        raise DataError(f"{path}: no rows")
-    tokens = one_array(table.column(token_key))
-    known = _hf_names(table.schema.metadata)
+        raise DataError("no rows")
     columns = {name: table.column(name) for name in table.column_names}
-    del columns[tag_key], columns[token_key]
-    tags = {
-        "ner_tags": _tags(one_array(table.column(tag_key)), tokens, path, label_names or known.get(tag_key))
-    }
-    # Other columns of the same make (pos_tags, chunk_tags) come along with the names the file gives them.
+    words, offsets = words_in(columns.pop(token_key), token_key)
+    known = _hf_names(table.schema.metadata)
+    tags = {"ner_tags": _tags(columns.pop(tag_key), tag_key, offsets, label_names or known.get(tag_key))}
+    # Other columns of the same make (pos_tags, chunk_tags) come along with the names the file gives them;
+    # labels of a row as a whole (its topics) are no tags.
     for name in [name for name in columns if name in known]:
-        tags[name] = _tags(one_array(columns.pop(name)), tokens, path, known[name])
-    return RawSplit(path=path, columns={"tokens": tokens, **columns}, tags=tags)
+        if _one_a_token(columns[name], offsets):
+            tags[name] = _tags(columns.pop(name), name, offsets, known[name])
+    return RawSplit(path=path, columns={"tokens": list_array(words, offsets), **columns}, tags=tags)
 
 
-def _tags(column: Any, tokens: Any, path: Path, names: list[str] | None) -> Tags:
-    sizes = pc.list_value_length(column).to_numpy(zero_copy_only=False)
-    wanted = pc.list_value_length(tokens).to_numpy(zero_copy_only=False)
+def _one_a_token(column: Any, offsets: NDArray[np.int64]) -> bool:
+    try:
+        _, own = list_parts(column, what="tags", nulls="empty", null_value=0)
+    except DataError:
+        return False
+    return bool((own == offsets).all())
+
+
+def _tags(column: Any, name: str, offsets: NDArray[np.int64], names: list[str] | None) -> Tags:
+    """Return a column of tags, one for each of the tokens that are cut into rows at `offsets`."""
+    values, own = list_parts(column, what="tags", name=name)
+    sizes, wanted = np.diff(own), np.diff(offsets)
     if (sizes != wanted).any():
         row = int(np.flatnonzero(sizes != wanted)[0])
-        raise DataError(f"{path}: row {row}: {sizes[row]} tags for {wanted[row]} tokens; give each token one")
-    rows = np.repeat(np.arange(len(column)), sizes.astype(np.int64))
-    if pa.types.is_string(column.type.value_type) or pa.types.is_large_string(column.type.value_type):
+        raise DataError(
+            f"row {row}, column {name!r}: {sizes[row]} tags for {wanted[row]} tokens; give each token one"
+        )
+    if is_text(values.type):
         vocabulary = Vocabulary()
-        flat = vocabulary.ids(column.flatten(), rows)
-        ids = Ragged.from_lengths(flat, sizes)
-        return Tags(ids, vocabulary.names, vocabulary.first_line)
-    ids = ragged_from_arrow(column, name="ner_tags")
+        rows = np.repeat(np.arange(len(sizes)), sizes)
+        flat = vocabulary.ids(plain_text(values), rows)
+        return Tags(Ragged.trusted(flat, own), vocabulary.names, vocabulary.first_line)
+    ids = label_ids(column, name)
     if names is None:
         raise DataError(
-            f"{path}: the tags are ids and nothing names the labels; pass label_names=[...] "
+            "the tags are ids and nothing names the labels; pass label_names=[...] "
             "or put labels.txt (one name a line) beside the file"
         )
-    if len(ids.flat) and not 0 <= ids.flat.min() <= ids.flat.max() < len(names):
-        row = int(rows[np.flatnonzero((ids.flat < 0) | (ids.flat >= len(names)))[0]])
+    if twice := repeated(names):
+        raise DataError(f"column {name!r}: {twice[0]!r} stands twice among its label names; each has one id")
+    outside = (ids.flat < 0) | (ids.flat >= len(names))
+    if outside.any():
+        place = int(outside.argmax())
+        row = int(np.searchsorted(own, place, side="right")) - 1
         raise DataError(
-            f"{path}: row {row}: a tag id outside 0 to {len(names) - 1}, the ids of the label names"
+            f"row {row}, column {name!r}: tag id {ids.flat[place]}; the names give ids 0 to {len(names) - 1}"
         )
-    return Tags(Ragged(ids.values.astype(np.int64), ids.offsets), names, dict.fromkeys(names, 0), fixed=True)
+    return Tags(ids, names, dict.fromkeys(names, 0), fixed=True)
 
 
 def _hf_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:

@@ -11,15 +11,14 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from evenweave.arrow import one_array, ragged_from_arrow
+from evenweave.arrow import list_parts, one_array, ragged_from_arrow
 from evenweave.data.dataset import Dataset
 from evenweave.data.features import label_names_of
 from evenweave.data.labels import BEGIN, END, INSIDE, SINGLE, parse_labels, unknown_shapes
 from evenweave.errors import ArgumentError, DataError
-from evenweave.ragged import Ragged, offsets_of, shown
+from evenweave.ragged import Ragged, shown
 
 IGNORED = -100  # torch's cross-entropy leaves these targets out
 
@@ -89,26 +88,33 @@ def words_of(rows: Dataset, column: str) -> tuple[Any, NDArray[np.int64]]:
     """Return the words of all rows, Arrow strings, and where rows begin, int64 `[B + 1]`."""
     if column not in rows.column_names:
         raise DataError(f"column {column!r}: not there; the columns are {rows.column_names}")
-    array = one_array(rows.table.column(column))
-    listed = pa.types.is_list(array.type) or pa.types.is_large_list(array.type)
-    if len(array) and not listed:
-        raise DataError(f"column {column!r}: {array.type}, not lists of words; split the text into words")
-    if array.null_count:
-        row = int(pc.index(array.is_null(), True).as_py())
-        raise DataError(f"row {row}, column {column!r}: null; fill or drop the row")
+    return words_in(rows.table.column(column), column)
+
+
+def words_in(column: Any, name: str) -> tuple[Any, NDArray[np.int64]]:
+    """Return the words of an Arrow column of lists, and where rows begin; `name` is used in errors."""
+    array = one_array(column)
     if len(array) == 0:
         return pa.array([], pa.string()), np.zeros(1, np.int64)
-    lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64)
-    words = array.flatten()
-    offsets = offsets_of(lengths)
-    if pa.types.is_null(words.type) and not len(words):
-        words = words.cast(pa.string())
-    if words.null_count:
-        row = int(np.searchsorted(offsets, pc.index(words.is_null(), True).as_py(), side="right")) - 1
-        raise DataError(f"row {row}, column {column!r}: a word is null; fill or drop it")
-    if not (pa.types.is_string(words.type) or pa.types.is_large_string(words.type)):
-        raise DataError(f"column {column!r}: lists of {words.type}; give lists of words")
-    return words, offsets
+    if is_text(array.type):
+        raise DataError(f"column {name!r}: {array.type}, not lists of words; split the text into words")
+    words, offsets = list_parts(array, what="words", name=name)
+    if not is_text(words.type) and len(words):
+        raise DataError(f"column {name!r}: lists of {words.type}; give lists of words")
+    return plain_text(words), offsets
+
+
+def is_text(kind: Any) -> bool:
+    """Tell whether an Arrow type is one of strings, of whatever layout."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(check(inner) for check in checks)
+
+
+def plain_text(values: Any) -> Any:
+    """Return Arrow strings of any layout as those that every function of Arrow knows."""
+    kind = values.type
+    return values if pa.types.is_string(kind) or pa.types.is_large_string(kind) else values.cast(pa.string())
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ def word_labels(rows: Dataset, column: str, words: NDArray[np.int64]) -> WordLab
         return None
     kind = one_array(rows.table.column(column)).type
     inner = getattr(kind, "value_type", kind)
-    if pa.types.is_string(inner) or pa.types.is_large_string(inner):
+    if is_text(inner):
         raise DataError(
             f"column {column!r}: label names; turn them into ids with ClassLabel(names).str2int(...)"
         )

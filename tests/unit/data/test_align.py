@@ -254,7 +254,7 @@ def test_mistakes_name_row_and_remedy(tokenizer: Any) -> None:
         tokenize_and_align(rows(["a"]), tokenizer, text_column="words")
     with pytest.raises(DataError, match="row 1, column 'tokens': null"):
         tokenize_and_align({"tokens": [["a"], None]}, tokenizer)
-    with pytest.raises(DataError, match="row 1, column 'tokens': a word is null"):
+    with pytest.raises(DataError, match="row 1, column 'tokens': holds a null"):
         tokenize_and_align({"tokens": [["a", "b"], [None]]}, tokenizer)
     with pytest.raises(DataError, match="column 'tokens': string, not lists of words"):
         tokenize_and_align({"tokens": ["a b"]}, tokenizer)

@@ -403,10 +403,10 @@ def test_parquet_of_names_and_of_ids(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train.parquet: the tags are ids and nothing names the labels"):
         load_dataset(path)
     assert tags(load_dataset(path, split="train", label_names=["O", "B-X"])) == [["B-X", "O"]]
-    with pytest.raises(DataError, match=r"row 0: a tag id outside 0 to 0"):
+    with pytest.raises(DataError, match=r"row 0, column 'tags': tag id 1; the names give ids 0 to 0"):
         load_dataset(path, label_names=["O"])
     pq.write_table(pa.table({"tokens": [["a"], ["b"]], "ner_tags": [["O"], ["O", "O"]]}), path)
-    with pytest.raises(DataError, match=r"row 1: 2 tags for 1 tokens"):
+    with pytest.raises(DataError, match=r"row 1, column 'ner_tags': 2 tags for 1 tokens"):
         load_dataset(path)
     pq.write_table(pa.table({"text": ["a"]}), path)
     with pytest.raises(DataError, match=r"no column 'tokens' among \['text'\]"):
@@ -436,3 +436,109 @@ def test_parquet_written_by_datasets_names_its_labels(tmp_path: Path) -> None:
     assert rows.features["ner_tags"].feature.names == CONLL2003
     assert rows.features["pos_tags"].feature.names == ["NN", "VB"]
     assert rows["ner_tags"] == [[3, 0], [3, 0]]
+
+
+def test_parquet_labels_of_a_row_are_no_tags(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    names = datasets.Sequence(datasets.ClassLabel(names=["O", "B-X"]))
+    features = datasets.Features(
+        {"tokens": datasets.Sequence(datasets.Value("string")), "ner_tags": names, "topics": names}
+    )
+    columns = {"tokens": [["a", "b"], ["c"]], "ner_tags": [[1, 0], [0]], "topics": [[1], [0]]}
+    datasets.Dataset.from_dict(columns, features=features).to_parquet(str(tmp_path / "train.parquet"))
+    rows = load_dataset(tmp_path, split="train")
+    assert rows["ner_tags"] == [[1, 0], [0]]
+    assert rows["topics"] == [[1], [0]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"tokens": ["a b"], "ner_tags": [[0]]}, "column 'tokens': string, not lists of words; split"),
+        ({"tokens": [[1]], "ner_tags": [[0]]}, "column 'tokens': lists of int64; give lists of words"),
+        ({"tokens": [["a"], None], "ner_tags": [[0], [0]]}, "row 1, column 'tokens': null; fill or drop"),
+        ({"tokens": [["a"], [None]], "ner_tags": [[0], [0]]}, "row 1, column 'tokens': holds a null"),
+        ({"tokens": [["a"]], "labels": [0]}, "column 'labels': Arrow type int64 is not a list of tags"),
+        ({"tokens": [["a"]], "labels": ["O"]}, "column 'labels': Arrow type string is not a list of tags"),
+        ({"tokens": [["a"], ["b"]], "tags": [["O"], [None]]}, "row 1, column 'tags': holds a null"),
+        ({"tokens": [["a"], ["b"]], "tags": [[0], [None]]}, "row 1, column 'tags': holds a null"),
+        ({"tokens": [["a"], ["b"]], "tags": [[0], None]}, "row 1, column 'tags': null; fill or drop"),
+        (
+            {"tokens": [["a"], ["b"]], "tags": [[0], [0.5]]},
+            r"row 1, column 'tags': \[0.5\] are ids that are not",
+        ),
+        (
+            {"tokens": [["a"]], "tags": [[float("nan")]]},
+            r"row 0, column 'tags': \[nan\] are ids that are not",
+        ),
+        ({"tokens": [["a"], ["b"]], "tags": [[0], [-1]]}, "row 1, column 'tags': tag id -1; the names give"),
+    ],
+)
+def test_a_bad_parquet_file_is_one_line_with_its_place(
+    tmp_path: Path, columns: dict[str, list[object]], said: str
+) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(columns), path)
+    with pytest.raises(DataError, match=f"a.parquet: {said}") as caught:
+        load_dataset(path, label_names=["O", "B-X"])
+    assert "\n" not in str(caught.value)
+
+
+def test_parquet_text_of_any_layout(tmp_path: Path) -> None:
+    words, names = [["a", "b"], ["c", "d"]], [["O", "B-X"], ["B-X", "O"]]
+    for kind in (
+        pa.list_(pa.dictionary(pa.int32(), pa.string())),
+        pa.list_(pa.string_view()),
+        pa.large_list(pa.large_string()),
+        pa.list_(pa.string(), 2),
+    ):
+        table = pa.table({"tokens": pa.array(words, kind), "ner_tags": pa.array(names, kind)})
+        pq.write_table(table, tmp_path / "a.parquet")
+        rows = load_dataset(tmp_path / "a.parquet", split="train")
+        assert rows["tokens"] == words
+        assert tags(rows) == names
+
+
+def test_splits_whose_files_name_other_labels_share_all_of_them(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+
+    def write(split: str, pos: list[str], ner: list[str]) -> None:
+        features = datasets.Features(
+            {
+                "tokens": datasets.Sequence(datasets.Value("string")),
+                "pos_tags": datasets.Sequence(datasets.ClassLabel(names=pos)),
+                "ner_tags": datasets.Sequence(datasets.ClassLabel(names=ner)),
+            }
+        )
+        columns = {"tokens": [["a", "b"]], "pos_tags": [[0, 1]], "ner_tags": [[0, 1]]}
+        made = datasets.Dataset.from_dict(columns, features=features)
+        made.to_parquet(str(tmp_path / f"{split}.parquet"))
+
+    write("train", ["NN", "VB"], ["O", "B-X", "I-X"])
+    write("test", ["JJ", "NN"], ["B-Y", "B-X"])
+    for scheme, ner in [
+        ("IOB2", ["O", "B-X", "I-X", "B-Y", "I-Y"]),
+        (None, ["O", "B-X", "I-X", "B-Y"]),
+    ]:
+        splits = load_dataset(tmp_path, scheme=scheme)
+        for split, (pos, tagged) in {
+            "train": (["NN", "VB"], ["O", "B-X"]),
+            "test": (["JJ", "NN"], ["B-Y", "B-X"]),
+        }.items():
+            features = splits[split].features
+            assert features["ner_tags"].feature.names == ner
+            assert features["pos_tags"].feature.names == ["NN", "VB", "JJ"]
+            assert features["pos_tags"].feature.int2str(splits[split][0]["pos_tags"]) == pos
+            assert tags(splits[split]) == [tagged]
+
+
+def test_a_parquet_file_names_each_label_once(tmp_path: Path) -> None:
+    info = {"info": {"features": {"tags": {"feature": {"names": ["O", "B-X", "B-X"]}}}}}
+    table = pa.table({"tokens": [["a"]], "tags": [[1]]})
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), tmp_path / "a.parquet")
+    with pytest.raises(
+        DataError, match=r"a.parquet: column 'tags': 'B-X' stands twice among its label names"
+    ):
+        load_dataset(tmp_path / "a.parquet")
