@@ -102,8 +102,9 @@ def tokenize_and_align(
     Args:
         dataset: our `Dataset`, a `datasets.Dataset`, a mapping of columns or a list of rows. Label names
             are taken from its features; without them B- labels are odd, each followed by its I-.
-        tokenizer: a fast tokenizer of transformers; used as it is and left as it is. For a byte-level one
-            without `add_prefix_space` a space is put before each word, which comes to the same.
+        tokenizer: a fast tokenizer of transformers; used as it is and left as it is. One that would make
+            one word of two, such as a byte-level one without `add_prefix_space`, is given a space before
+            each word; for GPT-2's and RoBERTa's make that is what `add_prefix_space` does.
         max_length: sub-tokens a window holds, special tokens included; default what the tokenizer says the
             model takes. Longer rows become several windows; nothing is cut off.
         label_all_tokens: further sub-tokens of a word get the I- of its B-; False gives them -100.

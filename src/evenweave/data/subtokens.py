@@ -89,8 +89,9 @@ def encode_words(tokenizer: Any, words: Any) -> Ragged:
         distinct = encoded.dictionary.to_pylist()
         if _glues(backend):
             logger.info("%s: a space is put before each word", type(tokenizer).__name__)
-            distinct = [word if word[:1].isspace() else f" {word}" for word in distinct]
-        pieces = _encode(backend, distinct)
+            pieces = _encode_spaced(backend, distinct)
+        else:
+            pieces = _encode(backend, distinct)
     bare = pieces.lengths == 0
     if bare.any():
         pieces = _with_unknown(pieces, bare, tokenizer, distinct)
@@ -128,6 +129,21 @@ def _encode(backend: Any, words: Sequence[str]) -> Ragged:
         counted = np.bincount(np.asarray(encoding.word_ids, dtype=np.int64), minlength=size)
         lengths[index * _TOGETHER :][:size] = counted
     return Ragged.trusted(ids, offsets_of(lengths))
+
+
+def _encode_spaced(backend: Any, words: Sequence[str]) -> Ragged:
+    """As `_encode`, a space before each word."""
+    own = backend.pre_tokenizer
+    if type(own).__name__ != "ByteLevel":
+        return _encode(backend, [word if word.startswith(" ") else f" {word}" for word in words])
+    # It is asked to do so itself: special tokens within words then get theirs as `add_prefix_space` does it.
+    backend.pre_tokenizer = type(own)(
+        add_prefix_space=True, trim_offsets=own.trim_offsets, use_regex=own.use_regex
+    )
+    try:
+        return _encode(backend, words)
+    finally:
+        backend.pre_tokenizer = own
 
 
 def _glues(backend: Any) -> bool:

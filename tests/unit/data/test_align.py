@@ -207,6 +207,35 @@ def test_byte_level_words_get_their_space_with_or_without_the_option() -> None:
         assert "token_type_ids" not in encoded.columns
 
 
+def test_odd_words_get_their_space_as_with_the_option() -> None:
+    odd = ["\u00a0", "\u3000x", "\u2028", "\x85a", "\ta", "\n", " a", "  a", "a b", "\u200b", "\u0120a"]
+    odd += ["<mask>", "</s>", "a<mask>", "<mask>a", "a<mask>b", " <mask>"]
+    asked, plain = roberta_tokenizer(add_prefix_space=True), roberta_tokenizer()
+    before = plain.backend_tokenizer.to_str()
+    given = {"tokens": [["eu", word, "to"] for word in odd]}
+    own = asked(given["tokens"], is_split_into_words=True)["input_ids"]
+    for tokenizer in (asked, plain):
+        assert tokenize_and_align(given, tokenizer).columns["input_ids"].to_lists() == own
+    assert plain.backend_tokenizer.to_str() == before
+    given["tokens"].append(["", "eu"])
+    both = [tokenize_and_align(given, tokenizer).columns for tokenizer in (asked, plain)]
+    assert both[0] == both[1]
+
+
+def test_other_tokenizers_that_glue_words_get_a_space_too() -> None:
+    from tokenizers import Regex, pre_tokenizers
+
+    asked, plain = roberta_tokenizer(add_prefix_space=True), roberta_tokenizer()
+    plain.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r" ?[^\s]+|\s+"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    both = [tokenize_and_align({"tokens": [LAMB]}, t).columns["input_ids"] for t in (asked, plain)]
+    assert both[0] == both[1]
+
+
 def test_special_tokens_are_the_tokenizers_own() -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
