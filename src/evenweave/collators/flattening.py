@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import check_ids
-from evenweave.collators.rectangles import misfit, wide_dtype
+from evenweave.collators.rectangles import measured, misfit, wide_dtype
 from evenweave.collators.stacking import stack
-from evenweave.kernels.pad import flat_positions, flat_rows, measure
+from evenweave.kernels.pad import flat_positions, flat_rows
 from evenweave.ragged import Ragged
 from evenweave.rows import Rows, gathered
 
@@ -79,11 +79,10 @@ def flat(
 
 
 def _bounds(rows: Rows) -> tuple[Ints, Ints, int]:
-    sizes = np.empty(len(rows), np.int64)
-    longest = measure(rows.columns["input_ids"].offsets, rows.indices, sizes)
+    sizes, longest = measured(rows.columns["input_ids"], rows.indices)
     bounds = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(sizes, out=bounds[1:])
-    return sizes, bounds, int(longest)
+    return sizes, bounds, longest
 
 
 def _without_padding(rows: Rows, token_columns: Collection[str]) -> Rows:

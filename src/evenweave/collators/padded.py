@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.collators.rectangles import NO_LIMIT, pad_into, wide_dtype, width_of
+from evenweave.collators.rectangles import NO_LIMIT, measured, pad_into, wide_dtype, width_of
 from evenweave.collators.stacking import nested, stack
 from evenweave.collators.truncation import limit_of, truncate
 from evenweave.errors import ArgumentError, DataError
-from evenweave.kernels.pad import measure, pad_mask
+from evenweave.kernels.pad import pad_mask
 from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, taken
 
@@ -63,8 +63,7 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
                 )
             rows = truncate(rows, main, {main, *fills}, limit=limit, tokenizer=tokenizer)
     indices = rows.indices
-    sizes = np.empty(len(indices), np.int64)
-    longest = measure(rows.columns[main].offsets, indices, sizes)
+    sizes, longest = measured(rows.columns[main], indices)
     width = width_of(
         sizes,
         longest,

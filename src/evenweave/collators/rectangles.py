@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
-from evenweave.kernels.pad import measure, pad_rows
+from evenweave.kernels.pad import measure, pad_rows, resolve
 from evenweave.ragged import Ragged, Side
 
 Ints = NDArray[np.int64]
@@ -29,7 +29,7 @@ def pad(
     fill: Any,
     width: int | None = None,
     side: Side = "right",
-    indices: Ints | None = None,
+    indices: Any = None,
     name: str = "column",
 ) -> NDArray[Any]:
     """Gather rows of a column and pad them, in one pass over memory.
@@ -39,7 +39,7 @@ def pad(
         fill: what stands where a row has ended.
         width: T of the result; default the longest chosen row.
         side: where the fill goes.
-        indices: int64 `[B]`, the rows to take; default all.
+        indices: integers `[B]`, the rows to take, negative ones from the end; default all.
         name: the column's name, for errors.
 
     Returns:
@@ -47,18 +47,47 @@ def pad(
 
     Raises:
         DataError: a row is longer than `width`; names row and column.
+        IndexError: an index is none of the rows.
 
     >>> pad(Ragged([1, 2, 3], [0, 1, 3]), fill=0).tolist()
     [[1, 0], [2, 3]]
     """
-    if indices is None:
-        indices = np.arange(len(column))
+    chosen = np.arange(len(column)) if indices is None else _row_numbers(indices)
+    sizes = np.empty(len(chosen), np.int64)
+    longest = measure(column.offsets, chosen, sizes)
+    if longest < 0:
+        chosen = chosen.copy()
+        if (bad := resolve(chosen, len(column))) >= 0:
+            raise _absent(int(chosen[bad]), column)
+        longest = measure(column.offsets, chosen, sizes)
+    width = longest if width is None else width
+    out: NDArray[Any] = np.empty((len(chosen), width), dtype=wide_dtype(column.dtype))
+    pad_into(out, column, chosen, sizes, fill, side == "left", name)
+    return out
+
+
+def _row_numbers(indices: Any) -> Ints:
+    given = np.asarray(indices)
+    if given.ndim != 1 or (given.dtype.kind not in "iu" and given.size):
+        raise ArgumentError(f"indices: {given.dtype} of shape {given.shape}; give row numbers, integers [B]")
+    return given.astype(np.int64, copy=False)
+
+
+def measured(column: Ragged, indices: Ints) -> tuple[Ints, int]:
+    """Return the length of each chosen row, int64 `[B]`, and the longest.
+
+    Raises:
+        IndexError: an index is none of the rows.
+    """
     sizes = np.empty(len(indices), np.int64)
     longest = measure(column.offsets, indices, sizes)
-    width = longest if width is None else width
-    out: NDArray[Any] = np.empty((len(indices), width), dtype=wide_dtype(column.dtype))
-    pad_into(out, column, indices, sizes, fill, side == "left", name)
-    return out
+    if longest < 0:
+        raise _absent(int(indices[-1 - longest]), column)
+    return sizes, longest
+
+
+def _absent(row: int, column: Ragged) -> IndexError:
+    return IndexError(f"row {row}: there are {len(column)} rows")
 
 
 def pad_into(
@@ -122,8 +151,10 @@ def width_of(
     )
 
 
-def misfit(column: Ragged, index: int, size: int, width: int, row: int, name: str) -> DataError:
+def misfit(column: Ragged, index: int, size: int, width: int, row: int, name: str) -> Exception:
     """Return the error for a row, at `index` of the column, that is not `size` long or not within `width`."""
+    if not 0 <= index < len(column):
+        return IndexError(f"row {index}, column {name!r}: there are {len(column)} rows")
     found = int(column.offsets[index + 1] - column.offsets[index])
     where = f"row {row}, column {name!r}: {found}"
     if found == size:

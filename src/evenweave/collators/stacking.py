@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.collators.rectangles import pad_into, wide_dtype
+from evenweave.collators.rectangles import measured, pad_into, wide_dtype
 from evenweave.errors import DataError
-from evenweave.kernels.pad import measure
 from evenweave.ragged import Ragged, offsets_of, shown
 from evenweave.rows import taken
 from evenweave.unbox import read_groups
@@ -26,8 +25,7 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
     if isinstance(column, np.ndarray):
         return column[indices].astype(wide_dtype(column.dtype), copy=False)
     if isinstance(column, Ragged):
-        sizes = np.empty(len(indices), np.int64)
-        width = measure(column.offsets, indices, sizes)
+        sizes, width = measured(column, indices)
         odd = np.flatnonzero(sizes != sizes[:1])
         if len(odd):
             row = int(odd[0])
