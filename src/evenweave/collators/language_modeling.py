@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import sequences_of
@@ -15,7 +16,7 @@ from evenweave.collators.padded import Padding, pad_columns
 from evenweave.collators.raw import encode
 from evenweave.collators.words import heads_from_pieces, heads_from_words, with_words
 from evenweave.epoch import Epoch
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import IGNORED, ignore_padding
 from evenweave.rows import Rows
 
@@ -114,9 +115,12 @@ class DataCollatorForLanguageModeling:
         special = arrays.pop("special_tokens_mask", None)
         if not self.mlm:
             if "labels" not in arrays:
+                _check_shape("attention_mask", arrays["attention_mask"], ids)
                 arrays["labels"] = _causal(ids, starts, sizes, arrays["attention_mask"])
             return batch(arrays, return_tensors=return_tensors or self.return_tensors)
-        if special is None:
+        if special is not None:
+            _check_shape("special_tokens_mask", special, ids)
+        else:
             special = specials(ids, self.tokenizer.all_special_ids)
         heads = _NO_WORDS
         if self.whole_word_mask:
@@ -124,6 +128,7 @@ class DataCollatorForLanguageModeling:
             if words is None:
                 heads = heads_from_pieces(ids, self.tokenizer)
             else:
+                _check_shape("word_ids", words, ids)
                 heads, special = heads_from_words(words, special)
         arrays["labels"] = mask_in_place(
             ids,
@@ -148,6 +153,11 @@ def _without(rows: Rows, *names: str) -> Rows:
         return rows
     columns = {name: column for name, column in rows.columns.items() if name not in names}
     return Rows(columns, rows.indices, epoch=rows.epoch)
+
+
+def _check_shape(name: str, array: NDArray[Any], ids: Ints) -> None:
+    if array.shape != ids.shape:
+        raise DataError(f"column {name!r}: shape {array.shape} where ids have {ids.shape}; give one a token")
 
 
 def _causal(ids: Ints, starts: Ints, sizes: Ints, attention_mask: Ints) -> Ints:

@@ -18,6 +18,8 @@ from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, taken
 
 Ints = NDArray[np.int64]
+# Tokenizers make these; as one value a row they would be stacked, and read as if they were rows.
+_OF_TOKENS = {"token_type_ids": 0, "attention_mask": 0, "special_tokens_mask": 1}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
     names = tokenizer.model_input_names
     main = names[0]
     check_ids(rows, main)
-    fills = {"token_type_ids": 0, "attention_mask": 0, "special_tokens_mask": 1, **how.fills}
+    fills = {**_OF_TOKENS, **how.fills}
     if how.truncation:
         limit = limit_of(tokenizer, how.max_length, no_limit=NO_LIMIT)
         if limit is not None:
@@ -106,6 +108,10 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
             continue
         if name in how.fills and not isinstance(column, np.ndarray):
             made[name] = nested(column, indices, name).pad(fill=how.fills[name], width=width, side=side)
+        elif name in _OF_TOKENS and isinstance(column, np.ndarray) and column.ndim == 1:
+            raise DataError(
+                f"row 0, column {name!r}: {shown(column[indices[0]])} is not a row; give one a token"
+            )
         else:
             made[name] = stack(column, indices, name)
     if missing_mask:

@@ -82,5 +82,5 @@ def test_no_collator_reads_beyond_the_columns(collate: Any, bad: int) -> None:
 @pytest.mark.parametrize("collate", [ew.DataCollatorForTokenClassification(wordpiece()), flat])
 def test_no_collator_reads_beyond_a_shorter_column(collate: Any) -> None:
     columns = {"input_ids": ROWS, "labels": ROWS[:1]}
-    with pytest.raises(IndexError, match="^row 1, column 'labels': there are 1 rows"):
+    with pytest.raises(IndexError, match=r"^row 1, column 'labels': there are 1 rows"):
         collate(Rows(columns, np.array([0, 1])))

@@ -1,0 +1,34 @@
+"""What settings of collators may be: numbers of the right type, within their range."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from evenweave.errors import ArgumentError
+from evenweave.ragged import shown
+
+_LARGEST = 2**63 - 1
+
+
+def check_whole(name: str, value: Any, *, least: int = -_LARGEST, most: int = _LARGEST) -> None:
+    """Raise ArgumentError unless `value` is a whole number from `least` to `most`."""
+    # Asking an abstract base class takes ten times as long as comparing the type.
+    whole = type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
+    if not whole or not least <= value <= most:
+        lower = f", {least} or more" if least > -_LARGEST else ""
+        raise ArgumentError(f"{name}: {shown(value)}; give a whole number{lower}")
+
+
+def check_seed(name: str, value: Any) -> None:
+    """Raise ArgumentError unless `value` is a whole number, of any size."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ArgumentError(f"{name}: {shown(value)}; give a whole number")
+
+
+def check_share(name: str, value: Any) -> None:
+    """Raise ArgumentError unless `value` is a number from 0 to 1."""
+    if not isinstance(value, Real) or isinstance(value, bool | np.bool_) or not 0 <= value <= 1:
+        raise ArgumentError(f"{name}: {shown(value)}; give a probability between 0 and 1")
