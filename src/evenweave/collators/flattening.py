@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import check_ids
-from evenweave.collators.rectangles import measured, misfit, wide_dtype
+from evenweave.collators.rectangles import measured, misfit, readable, wide_dtype
 from evenweave.collators.stacking import stack
 from evenweave.kernels.pad import flat_positions, flat_rows
 from evenweave.ragged import Ragged
@@ -107,8 +107,9 @@ def _without_padding(rows: Rows, token_columns: Collection[str]) -> Rows:
 
 
 def _on_end(column: Ragged, rows: Rows, sizes: Ints, total: int, name: str) -> NDArray[Any]:
-    out: NDArray[Any] = np.empty((1, total), dtype=wide_dtype(column.dtype))
-    row = flat_rows(column.values, column.offsets, rows.indices, sizes, out[0])
+    out: NDArray[Any] = np.empty((1, total), dtype=wide_dtype(column.dtype, name))
+    values, offsets, places = readable(column, rows.indices, name)
+    row = flat_rows(values, offsets, places, sizes, out[0])
     if row >= 0:
         raise misfit(column, int(rows.indices[row]), int(sizes[row]), total, row, name)
     return out

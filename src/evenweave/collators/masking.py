@@ -123,7 +123,8 @@ def _flags(name: str, given: Any, ids: Ints) -> NDArray[np.uint8]:
         raise ArgumentError(f"{name}: {shown(given)}, not of the shape of ids, {ids.shape}; give one a token")
     if array.dtype.kind not in "biuf":
         raise ArgumentError(f"{name}: {shown(given)}; give 0 or 1")
-    return (array != 0).view(np.uint8)
+    flags: NDArray[np.uint8] = (array != 0).view(np.uint8)
+    return flags
 
 
 def mask_in_place(

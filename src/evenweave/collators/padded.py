@@ -100,7 +100,7 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
     for name in padded:
         column, out = columns[name], places.get(name)
         if out is None:
-            out = np.empty((len(indices), width), wide_dtype(column.dtype))
+            out = np.empty((len(indices), width), wide_dtype(column.dtype, name))
         pad_into(out, column, indices, sizes, fills.get(name, 0), left, name)
         made[name] = out
     for name, column in columns.items():

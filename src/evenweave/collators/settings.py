@@ -30,5 +30,5 @@ def check_seed(name: str, value: Any) -> None:
 
 def check_share(name: str, value: Any) -> None:
     """Raise ArgumentError unless `value` is a number from 0 to 1."""
-    if not isinstance(value, Real) or isinstance(value, bool | np.bool_) or not 0 <= value <= 1:
+    if not isinstance(value, Real) or isinstance(value, bool | np.bool_) or not 0 <= float(value) <= 1:
         raise ArgumentError(f"{name}: {shown(value)}; give a probability between 0 and 1")
