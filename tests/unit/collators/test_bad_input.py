@@ -37,6 +37,8 @@ def tagging(**options: Any) -> Any:
         (padding(), [{"input_ids": torch.ones(1, requires_grad=True)}], "row 0, column 'input_ids'"),
         (ew.DataCollatorWithPadding(None), IDS, "tokenizer: None names no model inputs"),
         (padding(), [5], "row 0: a int; features are mappings"),
+        (padding(), [{"input_ids": [1]}, 5], "row 1: a int; features are mappings"),
+        (padding(), [{"input_ids": [1]}, [1]], "row 1: a list; features are mappings"),
         (padding(), [{"x": 1}], r"no column 'input_ids' among \['x'\]; tokenize"),
         (
             padding(),

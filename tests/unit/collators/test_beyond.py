@@ -47,6 +47,28 @@ def test_the_same_batch_from_every_container(rows: Any, shuffled: bool) -> None:
     assert_same(collator(columns.__getitems__(order)), collator([rows[i] for i in order]))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda tokenizer: ew.DataCollatorForLanguageModeling(tokenizer),
+        lambda tokenizer: ew.DataCollatorForLanguageModeling(tokenizer, mlm=False),
+        lambda tokenizer: ew.DataCollatorForLanguageModeling(tokenizer, whole_word_mask=True),
+        lambda tokenizer: ew.DataCollatorForPermutationLanguageModeling(tokenizer),
+        lambda tokenizer: ew.DataCollatorWithPadding(tokenizer),
+        lambda tokenizer: ew.DataCollatorForTokenClassification(tokenizer),
+        lambda tokenizer: ew.DataCollatorForSeq2Seq(tokenizer),
+        lambda tokenizer: ew.DataCollatorWithFlattening(),
+    ],
+)
+def test_what_a_tokenizer_returns_is_a_feature(make: Any) -> None:
+    encoded = [wordpiece()("new york in"), wordpiece()("lamb")]
+    if len(encoded[0]["input_ids"]) % 2:
+        encoded.append(wordpiece()("new york in in"))
+    collator = make(wordpiece())
+    assert_same(collator(encoded), collator([dict(row) for row in encoded]))
+    assert_same(collator(tuple(encoded)), collator([dict(row) for row in encoded]))
+
+
 class TestTruncation:
     def test_closing_specials_stay_and_labels_go_with_their_tokens(self) -> None:
         rows = [
