@@ -98,6 +98,22 @@ def tagging(**options: Any) -> Any:
             "column 'ner_tags': labels of words must be lists of ids",
         ),
         (tagging(), [{"tokens": "a b"}], "row 0, column 'tokens': 'a b' is not a list of words"),
+        (
+            tagging(),
+            [{"tokens": ["a"]}, {"tokens": ["b", "\ud83d"]}],
+            r"row 1, column 'tokens': .* \(a surrogate\)",
+        ),
+        (
+            padding(),
+            [{"text": "a"}, {"text": "a\ud83d"}],
+            r"row 1, column 'text': .*surrogate\) at 1; drop it",
+        ),
+        (padding(), [{"text": "a", "text_pair": "\ud83d"}], r"row 0, column 'text_pair': .*surrogate"),
+        (
+            ew.DataCollatorForSeq2Seq(wordpiece()),
+            [{"text": "a", "text_target": "\ud83d"}],
+            "text_target': .*surr",
+        ),
         (padding(), [{"text": "a"}, {"text": None}], "row 1, column 'text': None is not a string"),
     ],
 )

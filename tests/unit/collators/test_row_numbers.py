@@ -11,6 +11,7 @@ from collator_features import wordpiece
 
 import evenweave as ew
 from evenweave.collators import flat, pad
+from evenweave.data.encoded import Encoded
 from evenweave.errors import ArgumentError
 from evenweave.ragged import Ragged
 from evenweave.rows import Rows
@@ -40,7 +41,7 @@ def test_pad_takes_row_numbers_alone(indices: Any) -> None:
         pad(ROWS, fill=0, indices=indices)
 
 
-def encoded() -> ew.Encoded:
+def encoded() -> Encoded:
     rows = [{"tokens": ["new", "york"], "ner_tags": [0, 1]}, {"tokens": ["lamb"], "ner_tags": [2]}]
     return ew.tokenize_and_align(rows, wordpiece())
 
