@@ -14,6 +14,7 @@ from evenweave.collators.intake import sequences_of
 from evenweave.collators.masking import Ints, mask_in_place, specials, starts_of
 from evenweave.collators.padded import Padding, pad_columns
 from evenweave.collators.raw import encode
+from evenweave.collators.settings import check_seed, check_share, check_whole
 from evenweave.collators.words import heads_from_pieces, heads_from_words, with_words
 from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
@@ -78,19 +79,20 @@ class DataCollatorForLanguageModeling:
         if self.whole_word_mask and not self.mlm:
             raise ArgumentError("whole_word_mask: needs mlm=True; causal labels have no masks")
         for name in ("mlm_probability", "mask_replace_prob", "random_replace_prob"):
-            value = getattr(self, name)
-            if (value is None and (self.mlm or name != "mlm_probability")) or not 0 <= (value or 0) <= 1:
-                raise ArgumentError(f"{name}: {value!r}; give a probability between 0 and 1")
+            if self.mlm or name != "mlm_probability" or self.mlm_probability is not None:
+                check_share(name, getattr(self, name))
         # A share of 0.8 and one of 0.2 may add up to a hair above 1.
         if self.mask_replace_prob + self.random_replace_prob > 1 + 1e-9:
             both = self.mask_replace_prob + self.random_replace_prob
             raise ArgumentError(f"mask_replace_prob + random_replace_prob: {both}; give at most 1 together")
-        if self.min_masked < 0:
-            raise ArgumentError(f"min_masked: {self.min_masked}; give 0 or more targets")
+        check_whole("min_masked", self.min_masked, least=0)
+        if self.seed is not None:
+            check_seed("seed", self.seed)
 
     def set_epoch(self, epoch: int) -> None:
         """Say which pass over the data follows, for new masks; batches that know their epoch overrule it."""
-        self._epoch.set(epoch)
+        check_whole("epoch", epoch, least=0)
+        self._epoch.set(int(epoch))
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be), with `labels`."""

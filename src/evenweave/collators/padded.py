@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.collators.rectangles import NO_LIMIT, measured, pad_into, wide_dtype, width_of
+from evenweave.collators.rectangles import NO_LIMIT, fitting, measured, misfit, pad_into, wide_dtype, width_of
+from evenweave.collators.settings import check_whole
 from evenweave.collators.stacking import nested, stack
 from evenweave.collators.truncation import limit_of, truncate
 from evenweave.errors import ArgumentError, DataError
@@ -56,6 +57,8 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
     main = names[0]
     check_ids(rows, main)
     fills = {**_OF_TOKENS, **how.fills}
+    if how.multiple_of is not None:
+        check_whole("pad_to_multiple_of", how.multiple_of, least=0)
     if how.truncation:
         limit = limit_of(tokenizer, how.max_length, no_limit=NO_LIMIT)
         if limit is not None:
@@ -107,7 +110,13 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
         if name in made:
             continue
         if name in how.fills and not isinstance(column, np.ndarray):
-            made[name] = nested(column, indices, name).pad(fill=how.fills[name], width=width, side=side)
+            rows_of_groups = nested(column, indices, name)
+            odd = np.flatnonzero(rows_of_groups.lengths != sizes)
+            if len(odd):
+                row = int(odd[0])
+                raise misfit(rows_of_groups, row, int(sizes[row]), width, row, name)
+            fill = fitting(how.fills[name], rows_of_groups.dtype, name)
+            made[name] = rows_of_groups.pad(fill=fill, width=width, side=side)
         elif name in _OF_TOKENS and isinstance(column, np.ndarray) and column.ndim == 1:
             raise DataError(
                 f"row 0, column {name!r}: {shown(column[indices[0]])} is not a row; give one a token"

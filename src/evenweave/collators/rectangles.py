@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenweave.collators.settings import LARGEST, SMALLEST, check_whole
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import measure, pad_rows, resolve
-from evenweave.ragged import Ragged, Side
+from evenweave.ragged import Ragged, Side, shown
 
 Ints = NDArray[np.int64]
 # A tokenizer that knows no limit says so with a huge model_max_length.
 NO_LIMIT = 10**20
-_LARGEST = 2**63 - 1
 _READABLE = frozenset("?bhilqBHIfd")  # dtypes by their characters: looked up in a tenth of the time
 _STRATEGIES: dict[bool | str, str] = {
     True: "longest",
@@ -49,11 +49,16 @@ def pad(
 
     Raises:
         DataError: a row is longer than `width`; names row and column.
+        ArgumentError: a fill that the result cannot hold, or another argument out of range.
         IndexError: an index is none of the rows.
 
     >>> pad(Ragged([1, 2, 3], [0, 1, 3]), fill=0).tolist()
     [[1, 0], [2, 3]]
     """
+    if side not in ("right", "left"):
+        raise ArgumentError(f"side: {side!r}; give 'right' or 'left'")
+    if width is not None:
+        check_whole("width", width, least=0)
     chosen = np.arange(len(column)) if indices is None else _row_numbers(indices)
     sizes = np.empty(len(chosen), np.int64)
     longest = measure(column.offsets, chosen, sizes)
@@ -97,9 +102,24 @@ def pad_into(
 ) -> None:
     """`pad` into an array `[B, T]` that is there already."""
     values, offsets, places = readable(column, indices, name)
-    row = pad_rows(values, offsets, places, sizes, out, fill, left)
+    row = pad_rows(values, offsets, places, sizes, out, fitting(fill, out.dtype, name), left)
     if row >= 0:
         raise misfit(column, int(indices[row]), int(sizes[row]), out.shape[1], row, name)
+
+
+def fitting(fill: Any, dtype: np.dtype[Any], name: str) -> Any:
+    """Return what padding is filled with as a Python number that an array of `dtype` can hold."""
+    if type(fill) is int and dtype.kind == "i" and SMALLEST <= fill <= LARGEST:
+        return fill  # nearly always
+    number = fill.item() if isinstance(fill, np.generic) else fill
+    if isinstance(number, int | float):
+        if dtype.kind == "f":
+            return float(number)
+        if dtype.kind == "b" and number in (0, 1):
+            return bool(number)
+        if dtype.kind == "i" and number == number // 1 and SMALLEST <= number <= LARGEST:
+            return int(number)
+    raise ArgumentError(f"fill of column {name!r}: {shown(fill)}; give a number that {dtype} holds")
 
 
 def wide_dtype(dtype: np.dtype[Any], name: str) -> type[np.generic]:
@@ -127,8 +147,8 @@ def widened(values: NDArray[Any], name: str, offsets: Ints | None = None) -> NDA
         DataError: they are no numbers, or integers that int64 does not hold.
     """
     wide = wide_dtype(values.dtype, name)
-    if values.dtype.kind == "u" and values.dtype.itemsize == 8 and values.max(initial=0) > _LARGEST:
-        at = np.argwhere(values > _LARGEST)[0]
+    if values.dtype.kind == "u" and values.dtype.itemsize == 8 and values.max(initial=0) > LARGEST:
+        at = np.argwhere(values > LARGEST)[0]
         row = at[0] if offsets is None else np.searchsorted(offsets, at[0], side="right") - 1
         raise DataError(f"row {row}, column {name!r}: {values[tuple(at)]} is beyond int64; drop the column")
     return values.astype(wide, copy=False)
@@ -161,9 +181,13 @@ def width_of(
         ArgumentError: an unknown `padding`.
         DataError: a row is longer than the width asked for, or rows differ and are not to be padded.
     """
-    strategy = _STRATEGIES.get(padding)
+    # Transformers' PaddingStrategy is a string whose hash is another, with the plain one inside.
+    padding = getattr(padding, "value", padding)
+    strategy = _STRATEGIES.get(padding) if isinstance(padding, str | bool) else None
+    if max_length is not None:
+        check_whole("max_length", max_length, least=0)
     if strategy is None:
-        raise ArgumentError(f"padding: {padding!r}; give True, 'longest', 'max_length' or False")
+        raise ArgumentError(f"padding: {shown(padding)}; give True, 'longest', 'max_length' or False")
     if strategy == "max_length" and max_length is None:
         limit = tokenizer.model_max_length
         strategy, max_length = ("do_not_pad", None) if limit > NO_LIMIT else (strategy, int(limit))

@@ -13,6 +13,7 @@ from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import Padding, check_ids, pad_columns, pad_token_id
 from evenweave.collators.raw import encode_pairs
 from evenweave.collators.rectangles import NO_LIMIT, measured, pad_into, width_of
+from evenweave.collators.settings import check_whole
 from evenweave.collators.truncation import truncate
 from evenweave.rows import Rows, taken
 
@@ -90,6 +91,8 @@ class DataCollatorForSeq2Seq:
             check_ids(rows, name)
         main = next(iter(rows.columns))
         limit = self.max_length if self.max_target_length is None else self.max_target_length
+        if limit is not None:
+            check_whole("max_length" if self.max_target_length is None else "max_target_length", limit)
         if self.truncation and limit is not None:
             rows = truncate(rows, main, _TARGETS, limit=limit, tokenizer=tokenizer)
         sizes, longest = measured(rows.columns[main], rows.indices)

@@ -10,15 +10,15 @@ import numpy as np
 from evenweave.errors import ArgumentError
 from evenweave.ragged import shown
 
-_LARGEST = 2**63 - 1
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 
-def check_whole(name: str, value: Any, *, least: int = -_LARGEST, most: int = _LARGEST) -> None:
-    """Raise ArgumentError unless `value` is a whole number from `least` to `most`."""
+def check_whole(name: str, value: Any, *, least: int = SMALLEST) -> None:
+    """Raise ArgumentError unless `value` is a whole number that int64 holds, `least` or more."""
     # Asking an abstract base class takes ten times as long as comparing the type.
     whole = type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
-    if not whole or not least <= value <= most:
-        lower = f", {least} or more" if least > -_LARGEST else ""
+    if not whole or not least <= value <= LARGEST:
+        lower = f", {least} or more" if least > SMALLEST else ""
         raise ArgumentError(f"{name}: {shown(value)}; give a whole number{lower}")
 
 
