@@ -15,8 +15,9 @@ from evenweave.ragged import Ragged, Side, shown
 Ints = NDArray[np.int64]
 # A tokenizer that knows no limit says so with a huge model_max_length.
 NO_LIMIT = 10**20
-_READABLE = frozenset("?bhilqBHIfd")  # dtypes by their characters: looked up in a tenth of the time
-_STRATEGIES: dict[bool | str, str] = {
+_INT64 = np.dtype(np.int64)
+_READABLE = frozenset(np.dtype(kind) for kind in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "f4", "f8"))
+_STRATEGIES: dict[Any, str] = {
     True: "longest",
     "longest": "longest",
     "max_length": "max_length",
@@ -102,15 +103,15 @@ def pad_into(
 ) -> None:
     """`pad` into an array `[B, T]` that is there already."""
     values, offsets, places = readable(column, indices, name)
-    row = pad_rows(values, offsets, places, sizes, out, fitting(fill, out.dtype, name), left)
+    if type(fill) is not int or out.dtype is not _INT64 or not SMALLEST <= fill <= LARGEST:
+        fill = fitting(fill, out.dtype, name)
+    row = pad_rows(values, offsets, places, sizes, out, fill, left)
     if row >= 0:
         raise misfit(column, int(indices[row]), int(sizes[row]), out.shape[1], row, name)
 
 
 def fitting(fill: Any, dtype: np.dtype[Any], name: str) -> Any:
     """Return what padding is filled with as a Python number that an array of `dtype` can hold."""
-    if type(fill) is int and dtype.kind == "i" and SMALLEST <= fill <= LARGEST:
-        return fill  # nearly always
     number = fill.item() if isinstance(fill, np.generic) else fill
     if isinstance(number, int | float):
         if dtype.kind == "f":
@@ -159,8 +160,9 @@ def readable(column: Ragged, indices: Ints, name: str) -> tuple[NDArray[Any], In
 
     Half and extended precision are unknown to kernels, and uint64 does not fit what they write.
     """
-    if column.dtype.char in _READABLE and column.dtype.isnative:
-        return column.values, column.offsets, indices
+    values = column.values
+    if values.dtype in _READABLE:
+        return values, column.offsets, indices
     rows = column.take(indices)
     return widened(rows.values, name, rows.offsets), rows.offsets, np.arange(len(indices))
 
@@ -181,13 +183,9 @@ def width_of(
         ArgumentError: an unknown `padding`.
         DataError: a row is longer than the width asked for, or rows differ and are not to be padded.
     """
-    # Transformers' PaddingStrategy is a string whose hash is another, with the plain one inside.
-    padding = getattr(padding, "value", padding)
-    strategy = _STRATEGIES.get(padding) if isinstance(padding, str | bool) else None
+    strategy = _strategy(padding)
     if max_length is not None:
         check_whole("max_length", max_length, least=0)
-    if strategy is None:
-        raise ArgumentError(f"padding: {shown(padding)}; give True, 'longest', 'max_length' or False")
     if strategy == "max_length" and max_length is None:
         limit = tokenizer.model_max_length
         strategy, max_length = ("do_not_pad", None) if limit > NO_LIMIT else (strategy, int(limit))
@@ -210,6 +208,17 @@ def width_of(
         f"row {row}, column {name!r}: {longest} tokens do not fit max_length={max_length}; "
         "pass truncation=True"
     )
+
+
+def _strategy(padding: Any) -> str:
+    # Transformers' PaddingStrategy is a string with another's hash: the plain one is inside.
+    try:
+        strategy = _STRATEGIES.get(padding) or _STRATEGIES.get(getattr(padding, "value", None))
+    except TypeError:  # no hash
+        strategy = None
+    if strategy is not None:
+        return strategy
+    raise ArgumentError(f"padding: {shown(padding)}; give True, 'longest', 'max_length' or False")
 
 
 def misfit(column: Ragged, index: int, size: int, width: int, row: int, name: str) -> Exception:
