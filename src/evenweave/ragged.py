@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Side = Literal["right", "left"]
+_UNSIGNED = np.dtype(np.uint64)
 
 
 @final
@@ -103,7 +104,7 @@ class Ragged:
         parts: list[NDArray[Any]] = []
         for index, row in enumerate(rows):
             try:
-                part = np.asarray(row) if len(row) else np.empty(0, dtype=dtype or np.int64)
+                part = array_of(row) if len(row) else np.empty(0, dtype=dtype or np.int64)
             except (TypeError, ValueError, RuntimeError) as error:
                 raise DataError(
                     f"row {index}, column {name!r}: {shown(row)} is not a row of values"
@@ -111,6 +112,7 @@ class Ragged:
             if part.ndim != 1 or part.dtype.kind not in "biuf":
                 raise DataError(f"row {index}, column {name!r}: {shown(row)} is not a flat row of numbers")
             parts.append(part)
+        parts = signed(parts, name)
         sizes = np.fromiter((len(part) for part in parts), dtype=np.int64, count=len(parts))
         filled = [part for part in parts if len(part)]
         flat = np.concatenate(filled) if filled else np.empty(0, dtype=dtype or np.int64)
@@ -239,6 +241,31 @@ class Ragged:
 
     def __repr__(self) -> str:
         return f"Ragged({len(self)} rows, {len(self.flat)} values, {self.dtype})"
+
+
+def array_of(value: Any) -> NDArray[Any]:
+    """Return `np.asarray(value)`; tensors of bfloat16, which NumPy has no type for, become float32."""
+    try:
+        return np.asarray(value)
+    except TypeError:
+        if str(getattr(value, "dtype", "")) != "torch.bfloat16":
+            raise
+        return np.asarray(value.float())
+
+
+def signed(parts: list[NDArray[Any]], name: str) -> list[NDArray[Any]]:
+    """Return one array a row, none of them uint64 beside other integers: NumPy joins the two as floats.
+
+    Raises:
+        DataError: a row where that is so holds what int64 does not; names row and column.
+    """
+    kinds = {part.dtype for part in parts if part.size}
+    if len(kinds) < 2 or _UNSIGNED not in kinds or any(kind.kind == "f" for kind in kinds):
+        return parts
+    for row, part in enumerate(parts):
+        if part.dtype == _UNSIGNED and part.max(initial=0) >= 2**63:
+            raise DataError(f"row {row}, column {name!r}: {part.max()} is beyond int64; drop the column")
+    return [part.astype(np.int64) if part.dtype == _UNSIGNED else part for part in parts]
 
 
 def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from evenweave.errors import DataError
 from evenweave.ragged import Ragged
 from evenweave.unbox import read_rows
 
@@ -112,15 +113,27 @@ def column_of(cells: Sequence[Any] | Ragged | NDArray[Any], name: str) -> Column
             cells = [[null if value is None else value for value in cell] for cell in cells]
         return Ragged.from_rows(cells, name=name)
     if kinds <= _SCALARS:
-        return np.array(cells)
+        return _numbers(cells, name)
     if str in kinds or type(None) in kinds or any(isinstance(cell, Mapping) for cell in cells):
         return list(cells)
     depths = {np.ndim(cell) for cell in cells}
     if depths == {0}:
-        return np.array([cell.item() if hasattr(cell, "item") else cell for cell in cells])
+        plain = [cell.item() if hasattr(cell, "item") else cell for cell in cells]
+        return _numbers(plain, name) if set(map(type, plain)) <= _SCALARS else list(cells)
     if depths == {1}:
         return Ragged.from_rows(cells, name=name)
     return list(cells)
+
+
+def _numbers(cells: Sequence[Any] | NDArray[Any], name: str) -> NDArray[Any]:
+    """Return Python numbers as an array; integers stay exact."""
+    made = np.array(list(cells))
+    if made.dtype.kind in "bi" or (made.dtype.kind == "f" and float in set(map(type, cells))):
+        return made
+    for row, cell in enumerate(cells):
+        if isinstance(cell, int) and not -(2**63) <= cell < 2**63:
+            raise DataError(f"row {row}, column {name!r}: {cell} is beyond int64; drop the column")
+    raise AssertionError("unreachable")
 
 
 def taken(column: Any, indices: NDArray[np.int64]) -> Any:

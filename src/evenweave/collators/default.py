@@ -18,6 +18,9 @@ from evenweave.rows import taken
 def default_data_collator(features: Any, return_tensors: str = "pt") -> Batch:
     """Stack features of equal shape; `label` and `label_ids` become `labels`.
 
+    Labels are int64 if they are whole numbers or truth values, else float32; a row of several numbers under
+    `label`, one a class, is float32 too, as binary cross-entropy takes it. A column `labels` stays as it is.
+
     Strings and columns whose first row is None are left out, as the models this feeds take neither.
 
     Raises:
@@ -38,8 +41,18 @@ def default_data_collator(features: Any, return_tensors: str = "pt") -> Batch:
     # A column that already is called `labels` wins over `label`, and that over `label_ids`.
     for old in ("label", "label_ids"):
         if old in arrays:
-            arrays.setdefault("labels", arrays.pop(old))
+            arrays.setdefault("labels", _as_labels(arrays.pop(old), old))
     return batch(arrays, return_tensors=return_tensors)
+
+
+def _as_labels(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return labels in the dtype that losses take: classes int64, else float32.
+
+    Several numbers under `label` are a choice of several classes, whose loss (binary cross-entropy) takes
+    floating point; under `label_ids` they are classes.
+    """
+    classes = array.dtype.kind in "iub" and (array.ndim == 1 or name == "label_ids")
+    return array.astype(np.int64 if classes else np.float32, copy=False)
 
 
 @dataclass

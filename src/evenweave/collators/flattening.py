@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import check_ids
-from evenweave.collators.rectangles import misfit, wide_dtype
+from evenweave.collators.rectangles import measured, misfit, readable, wide_dtype
+from evenweave.collators.settings import check_whole
 from evenweave.collators.stacking import stack
-from evenweave.kernels.pad import flat_positions, flat_rows, measure
-from evenweave.ragged import Ragged
+from evenweave.errors import DataError
+from evenweave.kernels.pad import flat_positions, flat_rows
+from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, gathered
 
 Ints = NDArray[np.int64]
@@ -51,6 +53,9 @@ def flat(
     >>> made["position_ids"].tolist(), made["cu_seq_lens_q"].tolist(), made["labels"].tolist()
     ([[0, 1, 2, 0]], [0, 3, 4], [[1, 2, 3, 4]])
     """
+    check_whole("position_start", position_start)
+    if separator_id is not None:
+        check_whole("separator_id", separator_id)
     rows = rows_of(features)
     check_ids(rows, "input_ids")
     rows = _without_padding(rows, token_columns)
@@ -64,6 +69,11 @@ def flat(
         else:
             made[name] = stack(column, rows.indices, name)
     if separator_id is not None and "labels" in made:
+        if made["labels"].shape != (1, bounds[-1]):
+            raise DataError(
+                f"row 0, column 'labels': {shown(made['labels'][0])} is not one label a token, of which "
+                f"separator_id={separator_id} would replace the first; pass separator_id=None"
+            )
         made["labels"][0, bounds[:-1][sizes > 0]] = separator_id
     positions = np.empty((1, bounds[-1]), np.int64)
     flat_positions(sizes, position_start, positions[0])
@@ -79,11 +89,10 @@ def flat(
 
 
 def _bounds(rows: Rows) -> tuple[Ints, Ints, int]:
-    sizes = np.empty(len(rows), np.int64)
-    longest = measure(rows.columns["input_ids"].offsets, rows.indices, sizes)
+    sizes, longest = measured(rows.columns["input_ids"], rows.indices)
     bounds = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(sizes, out=bounds[1:])
-    return sizes, bounds, int(longest)
+    return sizes, bounds, longest
 
 
 def _without_padding(rows: Rows, token_columns: Collection[str]) -> Rows:
@@ -108,8 +117,9 @@ def _without_padding(rows: Rows, token_columns: Collection[str]) -> Rows:
 
 
 def _on_end(column: Ragged, rows: Rows, sizes: Ints, total: int, name: str) -> NDArray[Any]:
-    out: NDArray[Any] = np.empty((1, total), dtype=wide_dtype(column.dtype))
-    row = flat_rows(column.values, column.offsets, rows.indices, sizes, out[0])
+    out: NDArray[Any] = np.empty((1, total), dtype=wide_dtype(column.dtype, name))
+    values, offsets, places = readable(column, rows.indices, name)
+    row = flat_rows(values, offsets, places, sizes, out[0])
     if row >= 0:
         raise misfit(column, int(rows.indices[row]), int(sizes[row]), total, row, name)
     return out

@@ -57,7 +57,9 @@ def sequences_of(features: Any) -> Rows:
         features = list(features)
     if isinstance(features, list | tuple) and not isinstance(features, Rows) and features:
         first = features[0]
-        if isinstance(first, list | tuple) or np.ndim(first) == 1:
+        # A tokenizer's result is a mapping that NumPy takes for a row of its column names.
+        bare = isinstance(first, list | tuple) or (not isinstance(first, Mapping) and np.ndim(first) == 1)
+        if bare:
             return Rows({"input_ids": column_of(features, "input_ids")}, np.arange(len(features)))
     return rows_of(features)
 
@@ -69,9 +71,9 @@ def _cells(items: Sequence[Any]) -> dict[str, list[Any]]:
         cells = {name: [row[name] for row in rows] for name in names}
         if max(map(len, rows)) == len(names):
             return cells
-    except KeyError:
+    except (KeyError, TypeError, IndexError):
         pass
-    for number, row in enumerate(rows):
+    for number, row in enumerate(_vars(row, number) for number, row in enumerate(rows)):
         if set(row.keys()) != set(names):
             odd = sorted(set(row.keys()) ^ set(names))
             raise DataError(

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import sequences_of
 from evenweave.collators.masking import Ints, mask_in_place, specials, starts_of
 from evenweave.collators.padded import Padding, pad_columns
 from evenweave.collators.raw import encode
+from evenweave.collators.settings import check_seed, check_share, check_whole
 from evenweave.collators.words import heads_from_pieces, heads_from_words, with_words
 from evenweave.epoch import Epoch
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import IGNORED, ignore_padding
 from evenweave.rows import Rows
 
@@ -77,19 +79,20 @@ class DataCollatorForLanguageModeling:
         if self.whole_word_mask and not self.mlm:
             raise ArgumentError("whole_word_mask: needs mlm=True; causal labels have no masks")
         for name in ("mlm_probability", "mask_replace_prob", "random_replace_prob"):
-            value = getattr(self, name)
-            if (value is None and (self.mlm or name != "mlm_probability")) or not 0 <= (value or 0) <= 1:
-                raise ArgumentError(f"{name}: {value!r}; give a probability between 0 and 1")
+            if self.mlm or name != "mlm_probability" or self.mlm_probability is not None:
+                check_share(name, getattr(self, name))
         # A share of 0.8 and one of 0.2 may add up to a hair above 1.
         if self.mask_replace_prob + self.random_replace_prob > 1 + 1e-9:
             both = self.mask_replace_prob + self.random_replace_prob
             raise ArgumentError(f"mask_replace_prob + random_replace_prob: {both}; give at most 1 together")
-        if self.min_masked < 0:
-            raise ArgumentError(f"min_masked: {self.min_masked}; give 0 or more targets")
+        check_whole("min_masked", self.min_masked, least=0)
+        if self.seed is not None:
+            check_seed("seed", self.seed)
 
     def set_epoch(self, epoch: int) -> None:
         """Say which pass over the data follows, for new masks; batches that know their epoch overrule it."""
-        self._epoch.set(epoch)
+        check_whole("epoch", epoch, least=0)
+        self._epoch.set(int(epoch))
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be), with `labels`."""
@@ -114,9 +117,12 @@ class DataCollatorForLanguageModeling:
         special = arrays.pop("special_tokens_mask", None)
         if not self.mlm:
             if "labels" not in arrays:
+                _check_shape("attention_mask", arrays["attention_mask"], ids)
                 arrays["labels"] = _causal(ids, starts, sizes, arrays["attention_mask"])
             return batch(arrays, return_tensors=return_tensors or self.return_tensors)
-        if special is None:
+        if special is not None:
+            _check_shape("special_tokens_mask", special, ids)
+        else:
             special = specials(ids, self.tokenizer.all_special_ids)
         heads = _NO_WORDS
         if self.whole_word_mask:
@@ -124,6 +130,7 @@ class DataCollatorForLanguageModeling:
             if words is None:
                 heads = heads_from_pieces(ids, self.tokenizer)
             else:
+                _check_shape("word_ids", words, ids)
                 heads, special = heads_from_words(words, special)
         arrays["labels"] = mask_in_place(
             ids,
@@ -148,6 +155,11 @@ def _without(rows: Rows, *names: str) -> Rows:
         return rows
     columns = {name: column for name, column in rows.columns.items() if name not in names}
     return Rows(columns, rows.indices, epoch=rows.epoch)
+
+
+def _check_shape(name: str, array: NDArray[Any], ids: Ints) -> None:
+    if array.shape != ids.shape:
+        raise DataError(f"column {name!r}: shape {array.shape} where ids have {ids.shape}; give one a token")
 
 
 def _causal(ids: Ints, starts: Ints, sizes: Ints, attention_mask: Ints) -> Ints:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave import rng
+from evenweave.collators.settings import check_seed, check_share, check_whole
 from evenweave.errors import ArgumentError
 from evenweave.kernels import masking
-from evenweave.ragged import Side
+from evenweave.ragged import Side, shown
 
 Ints = NDArray[np.int64]
 _NONE = np.empty(0, np.uint8)
@@ -56,26 +57,40 @@ def mask(
     Returns:
         (inputs, labels), int64 like `ids`; labels are -100 where there is no target.
 
+    Raises:
+        ArgumentError: an argument of another shape or type, or out of range.
+
     >>> inputs, labels = mask([[5, 6, 7, 8]], sizes=[4], mask_id=1, vocab_size=9, probability=1, replace=1)
     >>> inputs.tolist(), labels.tolist()
     ([[1, 1, 1, 1]], [[5, 6, 7, 8]])
     """
-    inputs = np.array(ids, dtype=np.int64)
-    lengths = np.asarray(sizes, dtype=np.int64)
-    if inputs.ndim != 2 or len(inputs) not in (1, len(lengths)):
-        raise ArgumentError(f"ids: shape {inputs.shape} for {len(lengths)} rows; give [B, T] or [1, N]")
+    inputs = np.array(_integers("ids", ids), dtype=np.int64)
+    lengths = _integers("sizes", sizes).astype(np.int64)
+    if inputs.ndim != 2 or lengths.ndim != 1 or len(inputs) not in (1, len(lengths)):
+        raise ArgumentError(
+            f"ids: shape {inputs.shape} for sizes of shape {lengths.shape}; give [B, T] or [1, N] for [B]"
+        )
     fit = lengths.max(initial=0) if len(inputs) == len(lengths) else lengths.sum()
     if (lengths < 0).any() or fit > inputs.shape[1]:
         raise ArgumentError(f"sizes: {fit} tokens do not fit ids of shape {inputs.shape}")
+    if side not in ("right", "left"):
+        raise ArgumentError(f"side: {side!r}; give 'right' or 'left'")
+    for name, share in (("probability", probability), ("replace", replace), ("random", random)):
+        check_share(name, share)
+    check_whole("mask_id", mask_id)
+    check_whole("vocab_size", vocab_size, least=1)
+    check_seed("seed", seed)
+    check_whole("epoch", epoch, least=0)
+    check_whole("min_masked", min_masked, least=0)
     starts = starts_of(inputs.shape, lengths, side)
-    where = _NONE if heads is None else np.ascontiguousarray(heads, dtype=np.uint8).reshape(-1)
-    barred = specials(inputs, special_ids) if special is None else np.asarray(special)
+    barred = specials(inputs, special_ids) if special is None else _flags("special", special, inputs)
+    where = _NONE if heads is None else _flags("heads", heads, inputs)
     labels = mask_in_place(
         inputs,
         starts,
         lengths,
-        special=(barred != 0).reshape(-1).view(np.uint8),
-        heads=where,
+        special=barred.reshape(-1),
+        heads=where.reshape(-1),
         mask_id=mask_id,
         vocab_size=vocab_size,
         probability=probability,
@@ -86,6 +101,30 @@ def mask(
         min_masked=min_masked,
     )
     return inputs, labels
+
+
+def _integers(name: str, given: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError):
+        raise ArgumentError(f"{name}: {shown(given)} is not rectangular; pad it first") from None
+    if array.dtype.kind not in "iu" and array.size:
+        raise ArgumentError(f"{name}: {shown(given)}; give integers")
+    return array
+
+
+def _flags(name: str, given: Any, ids: Ints) -> NDArray[np.uint8]:
+    """Return uint8 like `ids`, 1 where `given` is not zero."""
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError):
+        array = np.empty(0)
+    if array.shape != ids.shape:
+        raise ArgumentError(f"{name}: {shown(given)}, not of the shape of ids, {ids.shape}; give one a token")
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(f"{name}: {shown(given)}; give 0 or 1")
+    flags: NDArray[np.uint8] = (array != 0).view(np.uint8)
+    return flags
 
 
 def mask_in_place(
@@ -104,7 +143,10 @@ def mask_in_place(
     epoch: int,
     min_masked: int,
 ) -> Ints:
-    """`mask` that overwrites `inputs` and returns the labels; `special` and `heads` are flat."""
+    """`mask` that overwrites `inputs` and returns the labels.
+
+    `special` and `heads` are flat, as long as the inputs; `heads` may be empty. Kernels read them unchecked.
+    """
     flat = inputs.reshape(-1)
     labels = np.full(inputs.shape, masking.IGNORED)
     masking.mask_rows(

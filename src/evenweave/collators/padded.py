@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.collators.rectangles import NO_LIMIT, pad_into, wide_dtype, width_of
+from evenweave.collators.rectangles import NO_LIMIT, fitting, measured, misfit, pad_into, wide_dtype, width_of
+from evenweave.collators.settings import check_whole
 from evenweave.collators.stacking import nested, stack
 from evenweave.collators.truncation import limit_of, truncate
 from evenweave.errors import ArgumentError, DataError
-from evenweave.kernels.pad import measure, pad_mask
+from evenweave.kernels.pad import pad_mask
 from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, taken
 
 Ints = NDArray[np.int64]
+# Tokenizers make these; as one value a row they would be stacked, and read as if they were rows.
+_OF_TOKENS = {"token_type_ids": 0, "attention_mask": 0, "special_tokens_mask": 1}
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
     names = tokenizer.model_input_names
     main = names[0]
     check_ids(rows, main)
-    fills = {"token_type_ids": 0, "attention_mask": 0, "special_tokens_mask": 1, **how.fills}
+    fills = {**_OF_TOKENS, **how.fills}
+    if how.multiple_of is not None:
+        check_whole("pad_to_multiple_of", how.multiple_of, least=0)
     if how.truncation:
         limit = limit_of(tokenizer, how.max_length, no_limit=NO_LIMIT)
         if limit is not None:
@@ -63,8 +68,7 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
                 )
             rows = truncate(rows, main, {main, *fills}, limit=limit, tokenizer=tokenizer)
     indices = rows.indices
-    sizes = np.empty(len(indices), np.int64)
-    longest = measure(rows.columns[main].offsets, indices, sizes)
+    sizes, longest = measured(rows.columns[main], indices)
     width = width_of(
         sizes,
         longest,
@@ -99,14 +103,24 @@ def pad_columns(rows: Rows, tokenizer: Any, how: Padding) -> tuple[dict[str, Any
     for name in padded:
         column, out = columns[name], places.get(name)
         if out is None:
-            out = np.empty((len(indices), width), wide_dtype(column.dtype))
+            out = np.empty((len(indices), width), wide_dtype(column.dtype, name))
         pad_into(out, column, indices, sizes, fills.get(name, 0), left, name)
         made[name] = out
     for name, column in columns.items():
         if name in made:
             continue
         if name in how.fills and not isinstance(column, np.ndarray):
-            made[name] = nested(column, indices, name).pad(fill=how.fills[name], width=width, side=side)
+            rows_of_groups = nested(column, indices, name)
+            odd = np.flatnonzero(rows_of_groups.lengths != sizes)
+            if len(odd):
+                row = int(odd[0])
+                raise misfit(rows_of_groups, row, int(sizes[row]), width, row, name)
+            fill = fitting(how.fills[name], rows_of_groups.dtype, name)
+            made[name] = rows_of_groups.pad(fill=fill, width=width, side=side)
+        elif name in _OF_TOKENS and isinstance(column, np.ndarray) and column.ndim == 1:
+            raise DataError(
+                f"row 0, column {name!r}: {shown(column[indices[0]])} is not a row; give one a token"
+            )
         else:
             made[name] = stack(column, indices, name)
     if missing_mask:

@@ -13,6 +13,7 @@ from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import sequences_of
 from evenweave.collators.masking import Ints, specials, starts_of
 from evenweave.collators.padded import Padding, pad_columns
+from evenweave.collators.settings import check_seed, check_share, check_whole
 from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import IGNORED, row_keys
@@ -53,14 +54,16 @@ class DataCollatorForPermutationLanguageModeling:
     def __post_init__(self) -> None:
         if self.tokenizer.mask_token is None:
             raise ArgumentError("tokenizer: no mask token; permutation language modelling needs one")
-        if not 0 < self.plm_probability <= 1:
+        check_share("plm_probability", self.plm_probability)
+        if not self.plm_probability:
             raise ArgumentError(f"plm_probability: {self.plm_probability}; give a probability above 0")
-        if self.max_span_length < 1:
-            raise ArgumentError(f"max_span_length: {self.max_span_length}; give at least 1 token")
+        check_whole("max_span_length", self.max_span_length, least=1)
+        check_seed("seed", self.seed)
 
     def set_epoch(self, epoch: int) -> None:
         """Say which pass over the data follows; batches that know their epoch overrule it."""
-        self._epoch.set(epoch)
+        check_whole("epoch", epoch, least=0)
+        self._epoch.set(int(epoch))
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features`, mappings with `input_ids` or bare rows of ids."""

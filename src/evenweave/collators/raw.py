@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from evenweave.collators.raw_words import align_words, check_unicode, encode_words
 from evenweave.errors import ArgumentError, DataError
 from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, taken
@@ -34,7 +34,8 @@ def encode(
         words: also give `word_ids`, -1 on special tokens.
         align: make word labels token labels; else they are left as they are, such as one label a row.
         label_fill: the label of special tokens, and of a word's further pieces where `label_names` is None.
-        label_names: with these, a word's further pieces get I- where the word has B-.
+        label_names: with these, a word's further pieces get I- where the word has B-, and `label_fill` where
+            its label ends an entity.
 
     Raises:
         DataError: a row holds something else, or another number of labels than words; names the row.
@@ -53,34 +54,67 @@ def encode(
     if "text_pair" in rows.columns:
         pairs = _strings(rows, "text_pair", split=split)
         used.add("text_pair")
-    encoded = tokenizer(
-        inputs,
-        pairs,
-        is_split_into_words=split,
-        padding=False,
-        truncation=False,
-        return_special_tokens_mask=words,
-        verbose=False,
-    )
-    columns: dict[str, Any] = {
-        key: Ragged.from_rows(encoded[key], name=key) for key in _TOKENIZED if key in encoded
-    }
-    sizes = columns[tokenizer.model_input_names[0]].lengths
     labels = next((key for key in LABEL_COLUMNS if align and split and key in rows.columns), None)
-    if words or labels is not None:
-        flat = chain.from_iterable(encoded.word_ids(row) for row in range(len(rows)))
-        places = np.array([-1 if place is None else place for place in flat], dtype=np.int64)
-        word_ids = Ragged.from_lengths(places, sizes)
-        if words:
-            columns["word_ids"] = word_ids
-        if labels is not None:
-            given = taken(rows.columns[labels], rows.indices)
-            columns["labels"] = _aligned(given, labels, inputs, word_ids, label_fill, label_names)
-            used.add(labels)
+    if split and pairs is None and getattr(tokenizer, "is_fast", False):
+        columns, word_ids = encode_words(inputs, tokenizer, name=name, specials=words)
+    else:
+        columns, word_ids = _encode(
+            inputs, pairs, tokenizer, split=split, words=words or labels is not None, specials=words
+        )
+    if words:
+        columns["word_ids"] = word_ids
+    if labels is not None:
+        given = taken(rows.columns[labels], rows.indices)
+        columns["labels"] = align_words(
+            given, labels, inputs, word_ids, fill=label_fill, label_names=label_names
+        )
+        used.add(labels)
     for key, column in rows.columns.items():
         if key not in used:
             columns[key] = taken(column, rows.indices)
     return Rows(columns, np.arange(len(rows)), epoch=rows.epoch)
+
+
+def _encode(
+    inputs: list[Any], pairs: list[Any] | None, tokenizer: Any, *, split: bool, words: bool, specials: bool
+) -> tuple[dict[str, Any], Ragged]:
+    """Return what the tokenizer itself makes of texts, and of pairs of texts or of rows of words.
+
+    Word ids are empty unless they are asked for; those of a pair's second part are -1, as its words are not
+    the ones that have labels.
+    """
+    encoded = _tokenized(
+        tokenizer,
+        {"text": inputs, "text_pair": pairs},
+        is_split_into_words=split,
+        return_special_tokens_mask=specials,
+    )
+    columns: dict[str, Any] = {
+        key: Ragged.from_rows(encoded[key], name=key) for key in _TOKENIZED if key in encoded
+    }
+    if not words:
+        return columns, Ragged.from_rows([])
+    if not getattr(encoded, "is_fast", False):
+        raise ArgumentError(
+            f"tokenizer: {type(tokenizer).__name__} does not tell which word a token belongs to; load a fast "
+            "one with AutoTokenizer.from_pretrained(...)"
+        )
+    places = [
+        -1 if word is None or part != 0 else word
+        for row in range(len(inputs))
+        for word, part in zip(encoded.word_ids(row), encoded.sequence_ids(row), strict=True)
+    ]
+    sizes = columns[tokenizer.model_input_names[0]].lengths
+    return columns, Ragged.from_lengths(np.array(places, dtype=np.int64), sizes)
+
+
+def _tokenized(tokenizer: Any, texts: dict[str, Any], **options: Any) -> Any:
+    try:
+        return tokenizer(**texts, padding=False, truncation=False, verbose=False, **options)
+    except (TypeError, UnicodeEncodeError):
+        for name, rows in texts.items():
+            check_unicode(rows or (), name)
+        raise
 
 
 def is_tokenized(rows: Rows, tokenizer: Any) -> bool:
@@ -91,44 +125,11 @@ def is_tokenized(rows: Rows, tokenizer: Any) -> bool:
     return names[0] in rows.columns
 
 
-def _aligned(
-    labels: Any, name: str, words: list[Any], word_ids: Ragged, fill: int, label_names: Sequence[str] | None
-) -> Ragged:
-    """Return word labels as token labels."""
-    if not isinstance(labels, Ragged) or labels.dtype.kind not in "iu":
-        raise DataError(f"column {name!r}: labels of words must be lists of ids; map names to ids first")
-    for row, (size, count) in enumerate(zip(labels.lengths.tolist(), map(len, words), strict=True)):
-        if size != count:
-            raise DataError(
-                f"row {row}, column {name!r}: {size} labels for {count} words; give each word one"
-            )
-    places = word_ids.flat
-    first = np.ones(len(places), dtype=bool)
-    first[1:] = places[1:] != places[:-1]
-    first[word_ids.offsets[:-1][word_ids.lengths > 0]] = True
-    starts = np.repeat(labels.offsets[:-1], word_ids.lengths)
-    real = places >= 0
-    out = np.full(len(places), fill)
-    out[real] = labels.values[(starts + places)[real]]
-    if label_names is None:
-        out[real & ~first] = fill
-    else:
-        further = real & ~first & (out >= 0)
-        out[further] = _inside(label_names)[out[further]]
-    return Ragged.trusted(out, word_ids.offsets)
-
-
-def _inside(names: Sequence[str]) -> Any:
-    """Return the label of a word's further pieces for each label of its first: I-X for B-X."""
-    at = {name: index for index, name in enumerate(names)}
-    return np.array(
-        [at.get("I-" + name[2:], index) if name.startswith("B-") else index for name, index in at.items()]
-    )
-
-
 def _strings(rows: Rows, name: str, *, split: bool) -> list[Any]:
     cells = taken(rows.columns[name], rows.indices)
-    values = cells if isinstance(cells, list) else cells.tolist()
+    values = (
+        cells if isinstance(cells, list) else list(cells) if isinstance(cells, Ragged) else cells.tolist()
+    )
     for row, value in enumerate(values):
         good = (
             isinstance(value, list | tuple | np.ndarray) and all(isinstance(word, str) for word in value)
@@ -161,6 +162,6 @@ def encode_pairs(rows: Rows, tokenizer: Any, target_tokenizer: Any) -> Rows:
     if target is None:
         return made
     texts = _strings(Rows({"text_target": target}, rows.indices), "text_target", split=False)
-    encoded = target_tokenizer(text_target=texts, padding=False, truncation=False, verbose=False)
+    encoded = _tokenized(target_tokenizer, {"text_target": texts})
     ids = Ragged.from_rows(encoded[target_tokenizer.model_input_names[0]], name="labels")
     return Rows({**made.columns, "labels": ids}, made.indices, epoch=rows.epoch)

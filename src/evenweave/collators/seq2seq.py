@@ -12,9 +12,9 @@ from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import Padding, check_ids, pad_columns, pad_token_id
 from evenweave.collators.raw import encode_pairs
-from evenweave.collators.rectangles import NO_LIMIT, pad_into, width_of
+from evenweave.collators.rectangles import NO_LIMIT, measured, pad_into, width_of
+from evenweave.collators.settings import check_whole
 from evenweave.collators.truncation import truncate
-from evenweave.kernels.pad import measure
 from evenweave.rows import Rows, taken
 
 _TARGETS = ("labels", "decoder_input_ids", "decoder_attention_mask")
@@ -91,10 +91,11 @@ class DataCollatorForSeq2Seq:
             check_ids(rows, name)
         main = next(iter(rows.columns))
         limit = self.max_length if self.max_target_length is None else self.max_target_length
+        if limit is not None:
+            check_whole("max_length" if self.max_target_length is None else "max_target_length", limit)
         if self.truncation and limit is not None:
             rows = truncate(rows, main, _TARGETS, limit=limit, tokenizer=tokenizer)
-        sizes = np.empty(len(rows), np.int64)
-        longest = measure(rows.columns[main].offsets, rows.indices, sizes)
+        sizes, longest = measured(rows.columns[main], rows.indices)
         fixed = self.padding == "max_length" and limit is not None
         width = width_of(
             sizes,

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.collators.rectangles import pad_into, wide_dtype
+from evenweave.collators.rectangles import measured, pad_into, wide_dtype, widened
 from evenweave.errors import DataError
-from evenweave.kernels.pad import measure
-from evenweave.ragged import Ragged, offsets_of, shown
+from evenweave.ragged import Ragged, array_of, offsets_of, shown, signed
 from evenweave.rows import taken
 from evenweave.unbox import read_groups
 
@@ -24,10 +23,9 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
         DataError: they are not, or are not numbers; names column, row and remedy.
     """
     if isinstance(column, np.ndarray):
-        return column[indices].astype(wide_dtype(column.dtype), copy=False)
+        return widened(column[indices], name)
     if isinstance(column, Ragged):
-        sizes = np.empty(len(indices), np.int64)
-        width = measure(column.offsets, indices, sizes)
+        sizes, width = measured(column, indices)
         odd = np.flatnonzero(sizes != sizes[:1])
         if len(odd):
             row = int(odd[0])
@@ -35,7 +33,7 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
                 f"row {row}, column {name!r}: {sizes[row]} values where row 0 has {sizes[0]}; "
                 f"to pad it, pass pad_values={{{name!r}: 0}}"
             )
-        out: NDArray[Any] = np.empty((len(indices), width), wide_dtype(column.dtype))
+        out: NDArray[Any] = np.empty((len(indices), width), wide_dtype(column.dtype, name))
         pad_into(out, column, indices, sizes, 0, False, name)
         return out
     cells = taken(column, indices)
@@ -46,8 +44,7 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
                 f"row {row}, column {name!r}: shape {array.shape} where row 0 has {arrays[0].shape}; "
                 "pad or drop it"
             )
-    whole = np.stack(arrays)
-    return whole.astype(wide_dtype(whole.dtype), copy=False)
+    return widened(np.stack(signed(arrays, name)), name)
 
 
 def nested(column: Any, indices: Ints, name: str) -> Ragged:
@@ -64,7 +61,8 @@ def nested(column: Any, indices: Ints, name: str) -> Ragged:
                 f"row {row}, column {name!r}: shape {array.shape} is not [tokens, values]; drop it"
             )
     sizes = np.array([len(array) for array in arrays], dtype=np.int64)
-    return Ragged.trusted(np.concatenate(arrays).astype(wide_dtype(arrays[0].dtype)), offsets_of(sizes))
+    offsets = offsets_of(sizes)
+    return Ragged.trusted(widened(np.concatenate(signed(arrays, name)), name, offsets), offsets)
 
 
 def _arrays(cells: list[Any], name: str) -> list[NDArray[Any]]:
@@ -73,7 +71,7 @@ def _arrays(cells: list[Any], name: str) -> list[NDArray[Any]]:
         if cell is None:
             raise DataError(f"row {row}, column {name!r}: null; fill it, drop the row or drop the column")
         try:
-            array = np.asarray(cell)
+            array = array_of(cell)
         except (TypeError, ValueError, RuntimeError):
             raise DataError(
                 f"row {row}, column {name!r}: {shown(cell)} is not rectangular; flatten or drop it"

@@ -26,7 +26,7 @@ class DataCollatorForTokenClassification:
         truncation: cut longer rows and their labels, keeping the special tokens that close them.
         pad_values: further ragged columns and what each is padded with.
         label_names: used where features hold `tokens` and word labels: a word's further pieces get I- of its
-            B-. Without it they get `label_pad_token_id`.
+            B-, and `label_pad_token_id` where its label ends an entity (E-, S-) or without this argument.
 
     Features that hold `tokens` (lists of words) in place of ids are tokenized, and their word labels
     (`labels`, `ner_tags`, `tags` or `pos_tags`, ids) aligned with the pieces.

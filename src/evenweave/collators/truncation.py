@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from evenweave.collators.masking import Ints, table_of
+from evenweave.collators.settings import check_whole
 from evenweave.errors import ArgumentError
 from evenweave.ragged import Ragged, offsets_of
 from evenweave.rows import Rows, gathered
@@ -17,6 +18,8 @@ def limit_of(tokenizer: Any, max_length: int | None, *, no_limit: int) -> int | 
     """Return the length to truncate to: `max_length`, or the tokenizer's own, or None if it has none."""
     if max_length is None:
         max_length = None if tokenizer.model_max_length > no_limit else int(tokenizer.model_max_length)
+    else:
+        check_whole("max_length", max_length)
     if max_length is not None and max_length < 1:
         raise ArgumentError(f"max_length: {max_length}; give at least 1 token")
     return max_length

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from evenweave.collators.masking import Ints
 from evenweave.collators.stacking import nested
+from evenweave.errors import DataError
 from evenweave.kernels.masking import find_heads, lookup, number_words
 from evenweave.ragged import Ragged
 from evenweave.rows import Rows, gathered
@@ -42,6 +43,11 @@ def with_words(rows: Rows, tokenizer: Any) -> Rows:
     rows = gathered(rows)
     columns = dict(rows.columns)
     spans = nested(columns.pop("offset_mapping"), rows.indices, "offset_mapping")
+    if spans.values.shape[1:] != (2,) or spans.dtype.kind not in "iu":
+        raise DataError(
+            f"column 'offset_mapping': {spans.values.shape[-1]} values ({spans.dtype}) a token; "
+            "give start and end"
+        )
     ids = columns[tokenizer.model_input_names[0]]
     if "word_ids" not in columns:
         marks = _marks(tokenizer)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evenweave.kernels.pad import resolve
 from evenweave.ragged import Ragged
 from evenweave.rows import Rows
 
@@ -45,8 +46,16 @@ class Encoded:
         return {name: column[index] for name, column in self.columns.items()}
 
     def __getitems__(self, indices: Sequence[int]) -> Rows:
-        """Return a batch without copying it; a collator writes it straight from the columns."""
-        return Rows(self.columns, np.asarray(indices, dtype=np.int64))
+        """Return a batch without copying it; a collator writes it straight from the columns.
+
+        Raises:
+            IndexError: an index is none of the windows; negative ones count from the end.
+        """
+        chosen = np.array(indices, dtype=np.int64)
+        bad = resolve(chosen, len(self))
+        if bad >= 0:
+            raise IndexError(f"row {int(np.asarray(indices)[bad])}: there are {len(self)} rows")
+        return Rows(self.columns, chosen)
 
     def __repr__(self) -> str:
         rows = len(np.unique(self.source))

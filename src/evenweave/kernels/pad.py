@@ -25,10 +25,15 @@ def resolve(indices: NDArray[np.int64], count: int) -> int:
 
 @njit(cache=True, nogil=True)
 def measure(offsets: NDArray[np.int64], indices: NDArray[np.int64], sizes: NDArray[np.int64]) -> int:
-    """Write the length of each chosen row to `sizes` `[B]`; return the longest, 0 for no rows."""
+    """Write the length of each chosen row to `sizes` `[B]`; return the longest, 0 for no rows.
+
+    Returns `-1 - i` where `indices[i]` is none of the rows, which ends the work.
+    """
     longest = 0
     for i in range(len(indices)):
         row = indices[i]
+        if row < 0 or row >= len(offsets) - 1:
+            return -1 - i
         size = offsets[row + 1] - offsets[row]
         sizes[i] = size
         longest = max(longest, size)
@@ -47,10 +52,13 @@ def pad_rows(
 ) -> int:
     """Write the chosen rows into `out` `[B, T]`, `fill` elsewhere, widening values to out's dtype.
 
-    Returns the place of the first row whose length is not `sizes[i]`, which ends the work, or -1.
+    Returns the place of the first row that is not there or whose length is not `sizes[i]`, which ends the
+    work, or -1.
     """
     width = out.shape[1]
     for i in range(len(indices)):
+        if indices[i] < 0 or indices[i] >= len(offsets) - 1:
+            return i
         start = offsets[indices[i]]
         size = offsets[indices[i] + 1] - start
         if size != sizes[i] or size > width:
@@ -93,6 +101,8 @@ def flat_rows(
     """Write the chosen rows on end into `out` `[N]`; returns as `pad_rows` does."""
     place = 0
     for i in range(len(indices)):
+        if indices[i] < 0 or indices[i] >= len(offsets) - 1:
+            return i
         start = offsets[indices[i]]
         size = offsets[indices[i] + 1] - start
         if size != sizes[i]:

@@ -6,6 +6,7 @@ import copy
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
@@ -163,6 +164,34 @@ def test_default(rows: Any, kind: str) -> None:
     expected = quiet(hf.default_data_collator, rows, kind)
     assert_same(ew.default_data_collator(rows, kind), expected)
     assert_same(ew.DefaultDataCollator(return_tensors=kind)(rows), expected)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"label": [True, False]},
+        {"label": [1, 0]},
+        {"label": [0.5, 1.0]},
+        {"label": [np.int32(1), np.int32(0)]},
+        {"label": [np.float64(0.5), np.float64(1)]},
+        {"label": [[1, 0, 1], [0, 0, 1]]},
+        {"label": [[0.5, 1.0], [1.0, 1.0]]},
+        {"label": [[True, False], [False, False]]},
+        {"label_ids": [[1, 0, 1], [0, 0, 1]]},
+        {"label_ids": [[0.5, 1.0], [1.0, 1.0]]},
+        {"label_ids": [[True, False], [False, True]]},
+        {"labels": [[0.5, 1.0], [1.0, 1.0]]},
+        {"labels": [True, False]},
+        {"label": [1, 0], "labels": [0.5, 1.0]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["pt", "np"])
+def test_default_labels(cells: dict[str, list[Any]], kind: str) -> None:
+    rows = [{"x": i, **{name: column[i] for name, column in cells.items()}} for i in range(2)]
+    expected = quiet(hf.default_data_collator, rows, kind)
+    assert_same(ew.default_data_collator(rows, kind), expected)
+    assert_same(ew.default_data_collator(ew.Columns(rows), kind), expected)
 
 
 @pytest.mark.slow

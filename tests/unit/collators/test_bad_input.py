@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import torch
 from collator_features import sentencepiece, wordpiece
+from transformers.utils import PaddingStrategy
 
 import evenweave as ew
+from evenweave.collators import flat, pad
+from evenweave.errors import ArgumentError
 
 IDS = [{"input_ids": [1, 2]}, {"input_ids": [3]}]
 
@@ -37,6 +40,8 @@ def tagging(**options: Any) -> Any:
         (padding(), [{"input_ids": torch.ones(1, requires_grad=True)}], "row 0, column 'input_ids'"),
         (ew.DataCollatorWithPadding(None), IDS, "tokenizer: None names no model inputs"),
         (padding(), [5], "row 0: a int; features are mappings"),
+        (padding(), [{"input_ids": [1]}, 5], "row 1: a int; features are mappings"),
+        (padding(), [{"input_ids": [1]}, [1]], "row 1: a list; features are mappings"),
         (padding(), [{"x": 1}], r"no column 'input_ids' among \['x'\]; tokenize"),
         (
             padding(),
@@ -86,6 +91,16 @@ def tagging(**options: Any) -> Any:
             "column 'input_ids': rows padded to 3 tokens; an even width is needed",
         ),
         (
+            ew.DataCollatorWithFlattening(),
+            rows(labels=[1, 2]),
+            "row 0, column 'labels': 1 is not one label a token.*pass separator_id=None",
+        ),
+        (
+            padding(pad_values={"box": 0}),
+            rows(box=[[[1, 2]], [[3, 4]]]),
+            "row 0, column 'box': 1 values for 2 tokens",
+        ),
+        (
             tagging(),
             [{"tokens": ["a", "b"], "ner_tags": [1]}],
             "row 0, column 'ner_tags': 1 labels for 2 words",
@@ -96,6 +111,22 @@ def tagging(**options: Any) -> Any:
             "column 'ner_tags': labels of words must be lists of ids",
         ),
         (tagging(), [{"tokens": "a b"}], "row 0, column 'tokens': 'a b' is not a list of words"),
+        (
+            tagging(),
+            [{"tokens": ["a"]}, {"tokens": ["b", "\ud83d"]}],
+            r"row 1, column 'tokens': .* \(a surrogate\)",
+        ),
+        (
+            padding(),
+            [{"text": "a"}, {"text": "a\ud83d"}],
+            r"row 1, column 'text': .*surrogate\) at 1; drop it",
+        ),
+        (padding(), [{"text": "a", "text_pair": "\ud83d"}], r"row 0, column 'text_pair': .*surrogate"),
+        (
+            ew.DataCollatorForSeq2Seq(wordpiece()),
+            [{"text": "a", "text_target": "\ud83d"}],
+            "text_target': .*surr",
+        ),
         (padding(), [{"text": "a"}, {"text": None}], "row 1, column 'text': None is not a string"),
     ],
 )
@@ -139,11 +170,116 @@ def test_a_missing_pad_token() -> None:
         ({"mask_replace_prob": 0.8, "random_replace_prob": 0.3}, "mask_replace_prob [+] random_replace_prob"),
         ({"mlm": False, "whole_word_mask": True}, "whole_word_mask: needs mlm=True"),
         ({"min_masked": -1}, "min_masked: -1"),
+        ({"min_masked": 1.5}, "min_masked: 1.5; give a whole number, 0 or more"),
+        ({"mlm_probability": "a"}, "mlm_probability: 'a'; give a probability"),
+        ({"mlm_probability": True}, "mlm_probability: True; give a probability"),
+        ({"seed": "x"}, "seed: 'x'; give a whole number"),
+        ({"seed": 1.0}, "seed: 1.0; give a whole number"),
     ],
 )
 def test_masking_options(options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ew.DataCollatorForLanguageModeling(wordpiece(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"padding": ["x"]}, r"padding: \['x'\]; give True, 'longest', 'max_length' or False"),
+        ({"padding": None}, "padding: None; give True"),
+        ({"padding": 2}, "padding: 2; give True"),
+        ({"pad_to_multiple_of": "8"}, "pad_to_multiple_of: '8'; give a whole number, 0 or more"),
+        ({"pad_to_multiple_of": 8.0}, "pad_to_multiple_of: 8.0; give a whole number"),
+        ({"pad_to_multiple_of": -8}, "pad_to_multiple_of: -8; give a whole number, 0 or more"),
+        ({"pad_to_multiple_of": -8, "max_length": 8, "truncation": True}, "pad_to_multiple_of: -8"),
+        ({"max_length": "8", "padding": "max_length"}, "max_length: '8'; give a whole number"),
+        ({"max_length": 8.5, "truncation": True}, "max_length: 8.5; give a whole number"),
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        ew.DataCollatorWithPadding,
+        ew.DataCollatorForTokenClassification,
+        ew.DataCollatorForSeq2Seq,
+        ew.DataCollatorForMultipleChoice,
+    ],
+)
+def test_padding_options(make: Any, options: Any, message: str) -> None:
+    rows = [{"input_ids": [[1, 2]]}] if make is ew.DataCollatorForMultipleChoice else IDS
+    with pytest.raises(ArgumentError, match=f"^{message}"):
+        make(wordpiece(), **options)(rows)
+
+
+def test_the_padding_strategies_of_transformers_are_known() -> None:
+    made = ew.DataCollatorWithPadding(wordpiece(), padding=PaddingStrategy.MAX_LENGTH, max_length=4)(IDS)
+    assert made["input_ids"].shape == (2, 4)
+    made = ew.DataCollatorWithPadding(wordpiece(), padding=PaddingStrategy.LONGEST)(IDS)
+    assert made["input_ids"].shape == (2, 2)
+
+
+@pytest.mark.parametrize("fill", [None, "x", 0.5, float("nan"), 2**70, [0], 1j])
+def test_what_no_padding_can_be(fill: Any) -> None:
+    rows = ew.Ragged([1, 2, 3], [0, 1, 3])
+    with pytest.raises(ArgumentError, match=r"^fill of column 'x': .*; give a number that int64 holds$"):
+        pad(rows, fill=fill, name="x")
+    features = [{"input_ids": [1], "x": [1]}, {"input_ids": [1, 2], "x": [1, 2]}]
+    for cells in (features, [{**row, "x": [[v] for v in row["x"]]} for row in features]):
+        with pytest.raises(ArgumentError, match=r"^fill of column 'x': "):
+            padding(pad_values={"x": fill})(cells)
+    with pytest.raises(ArgumentError, match=r"^fill of column 'labels': "):
+        tagging(label_pad_token_id=fill)([{"input_ids": [1], "labels": [1]}])
+
+
+def test_padding_of_every_kind_of_number() -> None:
+    rows = ew.Ragged([1, 2, 3], [0, 1, 3])
+    for fill in (7.0, np.int8(7), np.float32(7)):
+        assert pad(rows, fill=fill).tolist() == [[1, 7], [2, 3]]
+    assert pad(rows, fill=-(2**63)).tolist() == [[1, -(2**63)], [2, 3]]
+    bools = ew.Ragged(np.array([True, False, True]), [0, 1, 3])
+    assert pad(bools, fill=1).tolist() == [[True, True], [False, True]]
+    floats = ew.Ragged(np.array([0.5, 1, 2]), [0, 1, 3])
+    assert pad(floats, fill=float("-inf")).tolist() == [[0.5, float("-inf")], [1, 2]]
+
+
+def test_building_blocks_take_settings_in_range() -> None:
+    rows = ew.Ragged([1, 2, 3], [0, 1, 3])
+    with pytest.raises(ArgumentError, match=r"^side: 'foo'; give 'right' or 'left'"):
+        pad(rows, fill=0, side="foo")
+    for width in (-1, 1.5, "4"):
+        with pytest.raises(ArgumentError, match=r"^width: .*; give a whole number, 0 or more"):
+            pad(rows, fill=0, width=width)
+    for setting in ({"position_start": 0.5}, {"separator_id": "x"}):
+        with pytest.raises(ArgumentError, match=f"^{next(iter(setting))}: .*; give a whole number"):
+            flat({"input_ids": rows}, **setting)
+
+
+@pytest.mark.parametrize("epoch", [1.5, "1", -1, None, 2**64])
+def test_an_epoch_is_a_whole_number(epoch: Any) -> None:
+    for make in (ew.DataCollatorForLanguageModeling, ew.DataCollatorForPermutationLanguageModeling):
+        with pytest.raises(ArgumentError, match=r"^epoch: .*; give a whole number, 0 or more"):
+            make(wordpiece()).set_epoch(epoch)
+        make(wordpiece()).set_epoch(np.int64(3))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"plm_probability": "a"}, "plm_probability: 'a'; give a probability"),
+        ({"plm_probability": 0}, "plm_probability: 0; give a probability above 0"),
+        ({"max_span_length": 1.5}, "max_span_length: 1.5; give a whole number, 1 or more"),
+        ({"seed": None}, "seed: None; give a whole number"),
+    ],
+)
+def test_permutation_options(options: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{message}"):
+        ew.DataCollatorForPermutationLanguageModeling(wordpiece(), **options)
+
+
+def test_one_label_a_row_beside_flat_rows() -> None:
+    made = ew.DataCollatorWithFlattening(separator_id=None)(rows(labels=[1, 2]))
+    assert made["labels"].tolist() == [1, 2]
+    assert made["input_ids"].tolist() == [[1, 2, 3]]
 
 
 def test_a_missing_mask_token() -> None:

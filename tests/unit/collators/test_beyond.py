@@ -25,8 +25,22 @@ from hypothesis import strategies as st
 
 import evenweave as ew
 from evenweave.collators import Batch, batch, flat, pad, rows_of
+from evenweave.data.features import ClassLabel, Sequence
+from evenweave.errors import DataError
 
 CLS, SEP = 2, 3
+
+
+def gluing() -> Any:
+    """A byte-level tokenizer that puts no space before words, and no special tokens around them."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = ["</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    made = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", pad_token="</s>")
 
 
 @given(features(labels="tokens"), st.booleans())
@@ -45,6 +59,28 @@ def test_the_same_batch_from_every_container(rows: Any, shuffled: bool) -> None:
     assert_same(collator(columns), expected)
     order = list(reversed(range(len(rows)))) if shuffled else list(range(len(rows)))
     assert_same(collator(columns.__getitems__(order)), collator([rows[i] for i in order]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda tokenizer: ew.DataCollatorForLanguageModeling(tokenizer),
+        lambda tokenizer: ew.DataCollatorForLanguageModeling(tokenizer, mlm=False),
+        lambda tokenizer: ew.DataCollatorForLanguageModeling(tokenizer, whole_word_mask=True),
+        lambda tokenizer: ew.DataCollatorForPermutationLanguageModeling(tokenizer),
+        lambda tokenizer: ew.DataCollatorWithPadding(tokenizer),
+        lambda tokenizer: ew.DataCollatorForTokenClassification(tokenizer),
+        lambda tokenizer: ew.DataCollatorForSeq2Seq(tokenizer),
+        lambda tokenizer: ew.DataCollatorWithFlattening(),
+    ],
+)
+def test_what_a_tokenizer_returns_is_a_feature(make: Any) -> None:
+    encoded = [wordpiece()("new york in"), wordpiece()("lamb")]
+    if len(encoded[0]["input_ids"]) % 2:
+        encoded.append(wordpiece()("new york in in"))
+    collator = make(wordpiece())
+    assert_same(collator(encoded), collator([dict(row) for row in encoded]))
+    assert_same(collator(tuple(encoded)), collator([dict(row) for row in encoded]))
 
 
 class TestTruncation:
@@ -149,6 +185,81 @@ class TestRawText:
         assert ew.DataCollatorForTokenClassification(make(), label_names=names)(columns.__getitems__([1]))[
             "labels"
         ].tolist() == [inside]
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ["O", "B-X", "I-X"],
+            ["O", "B-X", "I-X", "S-X", "E-X"],
+            ["O", "X-B", "X-I"],
+            ["NN", "VB", "JJ"],
+        ],
+    )
+    @pytest.mark.parametrize("make", [wordpiece, byte_bpe, gluing, sentencepiece])
+    def test_they_are_those_of_tokenize_and_align(self, make: Any, names: list[str]) -> None:
+        tokens = [
+            ["Hello", "there", "friend"],
+            [],
+            ["\u200b", "sampurn", "\u3000x"],
+            ["#tag", "", "lamb", "\x85"],
+        ]
+        rng = np.random.default_rng(0)
+        rows: dict[str, Any] = {
+            "tokens": tokens,
+            "ner_tags": [rng.integers(0, len(names), len(row)).tolist() for row in tokens],
+        }
+        features = {"ner_tags": Sequence(ClassLabel(names))}
+        whole = ew.tokenize_and_align(ew.Dataset.from_dict(rows, features=features), make())
+        collator = ew.DataCollatorForTokenClassification(make(), label_names=names, return_tensors="np")
+        expected, made = collator(whole), collator(rows)
+        assert set(made) == set(expected)
+        for name in made:
+            assert np.array_equal(made[name][whole.source], expected[name])
+
+    def test_words_are_apart_though_the_tokenizer_would_glue_them(self) -> None:
+        made = ew.DataCollatorForTokenClassification(gluing())([{"tokens": ["Hello", "there", "friend"]}])
+        assert gluing().decode(made["input_ids"][0]) == " Hello there friend"
+
+    def test_a_word_without_tokens_keeps_its_label(self) -> None:
+        row = {"tokens": ["new", "\u200b", "york"], "ner_tags": [0, 2, 1]}
+        made = ew.DataCollatorForTokenClassification(wordpiece())([row])
+        assert [label for label in made["labels"][0].tolist() if label >= 0] == [0, 2, 1]
+        assert wordpiece().unk_token_id in made["input_ids"][0].tolist()
+
+    @pytest.mark.parametrize("fill", [-100, -1])
+    def test_a_label_that_ends_an_entity_does_not_go_on_and_ignored_ones_stay(self, fill: int) -> None:
+        names = ["O", "B-X", "I-X", "S-X", "E-X"]
+        collator = ew.DataCollatorForTokenClassification(
+            wordpiece(), label_names=names, label_pad_token_id=fill
+        )
+        pieces = len(wordpiece()("sampurn", add_special_tokens=False)["input_ids"])
+        assert pieces > 1
+        for tag, further in ((0, 0), (1, 2), (2, 2), (3, fill), (4, fill), (fill, fill)):
+            made = collator([{"tokens": ["sampurn"], "ner_tags": [tag]}])
+            assert made["labels"].tolist() == [[fill, tag, *[further] * (pieces - 1), fill]]
+
+    @pytest.mark.parametrize("word", ["lamb", "sampurn"])
+    def test_an_id_without_a_name_is_named(self, word: str) -> None:
+        rows = [{"tokens": [word], "ner_tags": [1]}, {"tokens": ["new", word], "ner_tags": [0, 7]}]
+        collator = ew.DataCollatorForTokenClassification(wordpiece(), label_names=["O", "B-X", "I-X"])
+        with pytest.raises(
+            DataError, match=r"^row 1, column 'ner_tags': label id 7; the names give ids 0 to 2$"
+        ):
+            collator(rows)
+
+    def test_rows_without_words(self) -> None:
+        for make in (wordpiece, gluing):
+            collator = ew.DataCollatorForTokenClassification(make(), label_names=["O", "B-X", "I-X"])
+            made = collator([{"tokens": [], "ner_tags": []}] * 2)
+            assert made["input_ids"].tolist() == [make()("")["input_ids"]] * 2
+            assert set(made["labels"].reshape(-1).tolist()) <= {-100}
+
+    def test_labels_are_of_the_first_of_two_rows_of_words(self) -> None:
+        made = ew.DataCollatorForTokenClassification(wordpiece())(
+            [{"tokens": ["new"], "text_pair": ["york", "lamb"], "ner_tags": [1]}]
+        )
+        assert set(made) == {"input_ids", "token_type_ids", "attention_mask", "labels"}
+        assert [label for label in made["labels"][0].tolist() if label >= 0] == [1]
 
     def test_translation_with_two_tokenizers(self) -> None:
         rows = [{"source": "new york", "target": "the wo"}, {"source": "lamb", "target": "on the on"}]

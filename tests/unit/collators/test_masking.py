@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import evenweave as ew
 from evenweave import rng
 from evenweave.collators import flat, mask
+from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import row_keys
 
 MASK, VOCABULARY = 4, 90
@@ -324,3 +325,62 @@ def test_flat_and_padded_batches_have_the_same_masks() -> None:
 def test_sizes_must_fit(ids: Any, sizes: Any) -> None:
     with pytest.raises(ValueError, match=r"^(ids|sizes): "):
         mask(ids, sizes=sizes, mask_id=0, vocab_size=5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"special": [[0]]}, r"special: \[\[0\]\], not of the shape of ids, \(3, 4\)"),
+        ({"special": [[0, 0, 0, 1]]}, "special: .*; give one a token"),
+        ({"special": [0] * 12}, "special: "),
+        ({"special": [["a"] * 4] * 3}, "special: .*; give 0 or 1"),
+        ({"heads": [[1]]}, "heads: "),
+        ({"heads": [[1], [1, 2]]}, "heads: "),
+        ({"probability": 7}, "probability: 7; give a probability between 0 and 1"),
+        ({"probability": float("nan")}, "probability: nan"),
+        ({"replace": "a"}, "replace: 'a'; give a probability"),
+        ({"random": -0.1}, "random: -0.1"),
+        ({"vocab_size": 0}, "vocab_size: 0; give a whole number, 1 or more"),
+        ({"mask_id": 1.5}, "mask_id: 1.5; give a whole number"),
+        ({"mask_id": 2**70}, "mask_id: "),
+        ({"side": "foo"}, "side: 'foo'; give 'right' or 'left'"),
+        ({"seed": "x"}, "seed: 'x'; give a whole number"),
+        ({"epoch": 1.5}, "epoch: 1.5"),
+        ({"epoch": -1}, "epoch: -1; give a whole number, 0 or more"),
+        ({"min_masked": -1}, "min_masked: -1"),
+        ({"sizes": [4.0] * 3}, "sizes: .*; give integers"),
+        ({"ids": [[1.5] * 4] * 3}, "ids: .*; give integers"),
+        ({"ids": [[1], [1, 2], [1]]}, "ids: .* is not rectangular; pad it first"),
+    ],
+)
+def test_mask_takes_nothing_that_its_kernel_would_misread(settings: Any, message: str) -> None:
+    given = {"ids": [[5] * 4] * 3, "sizes": [4] * 3, "mask_id": 1, "vocab_size": 9, **settings}
+    with pytest.raises(ArgumentError, match=f"^{message}"):
+        mask(given.pop("ids"), **given)
+
+
+def test_heads_and_special_are_flags_of_any_number() -> None:
+    settings: Any = {"sizes": [4], "mask_id": 1, "vocab_size": 9, "probability": 0.5}
+    flags = mask([[5, 6, 7, 8]], special=[[1, 0, 0, 0]], heads=[[1, 1, 0, 1]], **settings)
+    for special, heads in (
+        ([[256, 0, 0, 0]], [[256, 2, 0, -1]]),
+        (np.array([[True, False, False, False]]), None),
+    ):
+        made = mask([[5, 6, 7, 8]], special=special, heads=heads or [[1, 1, 0, 1]], **settings)
+        assert all(np.array_equal(one, other) for one, other in zip(flags, made, strict=True))
+
+
+@pytest.mark.parametrize("name", ["special_tokens_mask", "attention_mask", "token_type_ids", "word_ids"])
+def test_a_column_of_tokens_with_one_value_a_row_is_named(name: str) -> None:
+    rows = [{"input_ids": [5, 6, 7], name: 0}, {"input_ids": [5], name: 1}]
+    with pytest.raises(DataError, match=f"column '{name}': .*; give one a token"):
+        ew.DataCollatorForLanguageModeling(wordpiece(), whole_word_mask=True)(rows)
+
+
+@pytest.mark.parametrize(
+    "spans", [[[[0], [1]], [[1]]], [[[0, 1, 2], [1, 2, 3]], [[1, 2, 3]]], [[[0.5, 1], [1, 2]], [[1, 2]]]]
+)
+def test_spans_that_are_not_start_and_end_are_named(spans: Any) -> None:
+    rows = [{"input_ids": [5, 6], "offset_mapping": spans[0]}, {"input_ids": [5], "offset_mapping": spans[1]}]
+    with pytest.raises(DataError, match=r"column 'offset_mapping': .*give start and end"):
+        ew.DataCollatorForLanguageModeling(wordpiece(), whole_word_mask=True)(rows)
