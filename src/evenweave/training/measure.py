@@ -80,7 +80,7 @@ def measure(trainer: Trainer, data: Prepared, *, prefix: str, keep: bool) -> Mea
     scores: dict[str, Any] = {}
     whole: Metric | None = None
     if function is not None and collected is not None and collected.label_ids is not None:
-        scores = dict(function(collected))
+        scores = {name: plain_number(value) for name, value in function(collected).items()}
     elif metric is not None and done.loss is not None:
         whole, *others = trainer.ranks.gather([metric.metric])
         for other in others:
@@ -95,6 +95,12 @@ def measure(trainer: Trainer, data: Prepared, *, prefix: str, keep: bool) -> Mea
     metrics[f"{prefix}_samples_per_second"] = done.rows / seconds
     metrics[f"{prefix}_steps_per_second"] = done.batches / seconds
     return Measured(metrics, collected)
+
+
+def plain_number(value: Any) -> Any:
+    """Return a NumPy or tensor number as Python's, which a checkpoint can hold; anything else as it is."""
+    single = hasattr(value, "item") and getattr(value, "ndim", None) == 0
+    return value.item() if single else value
 
 
 def token_budget(model: Any, data: Prepared, forward: Forward, args: TrainingArguments) -> int | None:

@@ -106,6 +106,8 @@ def train_tagger(
     args = arguments_for(output_dir, settings)
     splits: dict[str, Dataset] = splits_of(data)
     names = names_of(splits, label_column)
+    # Splits that were loaded apart may number the same labels otherwise.
+    splits = {name: with_label_ids(split, names, label_column=label_column) for name, split in splits.items()}
     splits = with_validation(splits, seed=args.seed)
     seed_everything(args.seed)  # the new head's weights, and a whole new encoder's
     tagger, tokenizer, described = _encoder(model, splits["train"], names)
