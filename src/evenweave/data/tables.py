@@ -44,9 +44,9 @@ def as_table(columns: Mapping[str, Any]) -> Any:
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return rows as columns: those of all rows, in the order they are met, None where a row has none."""
     listed = list(rows)
-    for number, row in enumerate(listed):
-        if not isinstance(row, Mapping):
-            raise DataError(f"row {number}: {shown(row)}; give a mapping of column to value")
+    if not all(issubclass(kind, Mapping) for kind in set(map(type, listed))):
+        number = next(number for number, row in enumerate(listed) if not isinstance(row, Mapping))
+        raise DataError(f"row {number}: {shown(listed[number])}; give a mapping of column to value")
     names = dict.fromkeys(chain.from_iterable(listed))
     return {name: [row.get(name) for row in listed] for name in names}
 
@@ -141,5 +141,7 @@ def _column(values: Any, name: str) -> Any:
         values = values.tolist()
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise DataError(f"column {name!r}: {shown(values)} is not one value a row; give a list")
-    listed = [v.tolist() if hasattr(v, "tolist") else v for v in values]
+    listed = list(values)
+    if any(hasattr(kind, "tolist") for kind in set(map(type, listed))):
+        listed = [v.tolist() if hasattr(v, "tolist") else v for v in listed]
     return array_of(listed, lambda row: f"row {row}, column {name!r}")
