@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json as json_module
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from evenweave.cli.score_options import Run
 from evenweave.errors import ArgumentError
-from evenweave.metrics.comparison import compare
+from evenweave.metrics.comparison import Test, compare
 from evenweave.metrics.numbers import flatten, is_number
 from evenweave.metrics.registry import load
 
@@ -48,7 +48,7 @@ def score_and_show(
             resamples=run.resamples,
             seed=run.seed,
             confidence=run.confidence or 0.95,
-            test=run.test,  # type: ignore[arg-type]
+            test=cast(Test, run.test),  # which `compare` checks
         )
     if run.json:
         print(json_module.dumps(_finite(found)))

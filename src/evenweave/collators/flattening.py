@@ -13,12 +13,12 @@ from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import check_ids
 from evenweave.collators.rectangles import measured, misfit, readable, wide_dtype
-from evenweave.collators.settings import check_whole
 from evenweave.collators.stacking import stack
 from evenweave.errors import DataError
 from evenweave.kernels.pad import flat_positions, flat_rows
 from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, gathered
+from evenweave.settings import check_whole
 
 Ints = NDArray[np.int64]
 # Columns with one value a token that a flat batch carries along without being told.

@@ -14,12 +14,12 @@ from evenweave.collators.intake import sequences_of
 from evenweave.collators.masking import Ints, mask_in_place, specials, starts_of
 from evenweave.collators.padded import Padding, pad_columns
 from evenweave.collators.raw import encode
-from evenweave.collators.settings import check_seed, check_share, check_whole
 from evenweave.collators.words import heads_from_pieces, heads_from_words, with_words
 from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import IGNORED, ignore_padding
 from evenweave.rows import Rows
+from evenweave.settings import check_seed, check_share, check_whole
 
 _NO_WORDS = np.empty(0, np.uint8)
 

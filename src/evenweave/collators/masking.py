@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave import rng
-from evenweave.collators.settings import check_seed, check_share, check_whole
 from evenweave.errors import ArgumentError
 from evenweave.kernels import masking
 from evenweave.ragged import Side, shown
+from evenweave.settings import check_seed, check_share, check_whole
 
 Ints = NDArray[np.int64]
 _NONE = np.empty(0, np.uint8)

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.collators.rectangles import NO_LIMIT, fitting, measured, misfit, pad_into, wide_dtype, width_of
-from evenweave.collators.settings import check_whole
 from evenweave.collators.stacking import nested, stack
 from evenweave.collators.truncation import limit_of, truncate
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import pad_mask
 from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, taken
+from evenweave.settings import check_whole
 
 Ints = NDArray[np.int64]
 # Tokenizers make these; as one value a row they would be stacked, and read as if they were rows.

@@ -13,11 +13,11 @@ from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import sequences_of
 from evenweave.collators.masking import Ints, specials, starts_of
 from evenweave.collators.padded import Padding, pad_columns
-from evenweave.collators.settings import check_seed, check_share, check_whole
 from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import IGNORED, row_keys
 from evenweave.rows import Rows
+from evenweave.settings import check_seed, check_share, check_whole
 
 # Which of the independent draws of a row is meant: span lengths, where a span begins, the order.
 _SPAN, _BEGIN, _ORDER = 0, 1, 2

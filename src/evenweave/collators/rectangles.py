@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.collators.settings import LARGEST, SMALLEST, check_whole
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import measure, pad_rows, resolve
 from evenweave.ragged import Ragged, Side, shown
+from evenweave.settings import LARGEST, SMALLEST, check_whole
 
 Ints = NDArray[np.int64]
 # A tokenizer that knows no limit says so with a huge model_max_length.

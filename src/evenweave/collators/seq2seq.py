@@ -13,9 +13,9 @@ from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import Padding, check_ids, pad_columns, pad_token_id
 from evenweave.collators.raw import encode_pairs
 from evenweave.collators.rectangles import NO_LIMIT, measured, pad_into, width_of
-from evenweave.collators.settings import check_whole
 from evenweave.collators.truncation import truncate
 from evenweave.rows import Rows, taken
+from evenweave.settings import check_whole
 
 _TARGETS = ("labels", "decoder_input_ids", "decoder_attention_mask")
 

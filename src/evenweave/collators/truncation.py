@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from evenweave.collators.masking import Ints, table_of
-from evenweave.collators.settings import check_whole
 from evenweave.errors import ArgumentError
 from evenweave.ragged import Ragged, offsets_of
 from evenweave.rows import Rows, gathered
+from evenweave.settings import check_whole
 
 
 def limit_of(tokenizer: Any, max_length: int | None, *, no_limit: int) -> int | None:

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from evenweave.arrow import list_parts
-from evenweave.data.given_names import repeated
 from evenweave.data.jsonl import TAG_KEYS, TOKEN_KEYS
 from evenweave.data.raw import RawSplit, Tags, Vocabulary, list_array
 from evenweave.data.words import is_text, label_ids, plain_text, words_in
 from evenweave.errors import DataError
+from evenweave.label_names import repeated
 from evenweave.ragged import Ragged
 
 

@@ -11,7 +11,6 @@ from typing import Any, overload
 from evenweave.data.assemble import assemble
 from evenweave.data.conll import read_conll
 from evenweave.data.dataset import Dataset, DatasetDict
-from evenweave.data.given_names import checked_names, names_beside
 from evenweave.data.hub import is_hub_name, load_from_hub
 from evenweave.data.jsonl import read_jsonl
 from evenweave.data.labels import check_scheme
@@ -20,6 +19,7 @@ from evenweave.data.raw import RawSplit
 from evenweave.data.splits import find_splits
 from evenweave.data.text import check_encoding
 from evenweave.errors import ArgumentError, NotFoundError
+from evenweave.label_names import checked_names, names_beside
 from evenweave.ragged import shown
 
 logger = logging.getLogger("evenweave")

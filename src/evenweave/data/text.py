@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from evenweave.errors import ArgumentError, DataError
 
@@ -59,14 +60,14 @@ def lines(path: Path, *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
             position += len(data)
 
 
-def check_encoding(encoding: object) -> None:
+def check_encoding(encoding: Any) -> None:
     """Refuse what is no name of an encoding.
 
     Raises:
         ArgumentError: no such encoding, or one that makes no text.
     """
     try:
-        bytes(4).decode(encoding)  # type: ignore[arg-type]
+        bytes(4).decode(encoding)
     except UnicodeDecodeError:
         return
     except (LookupError, TypeError, ValueError):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics.inputs import as_rows
 from evenweave.metrics.perplexity import Perplexity
-from evenweave.metrics.setting_checks import check_whole
 from evenweave.ragged import Ragged, offsets_of
+from evenweave.settings import check_whole
 
 
 def model_perplexity(
@@ -77,7 +77,7 @@ def token_log_probabilities(
     import torch
 
     rows_of_text = _strings(texts)
-    check_whole("batch_size", batch_size, usual="8")
+    check_whole("batch_size", batch_size, least=1, usual=8)
     limit = _limit(model, max_length)
     step = limit // 2 if stride is None else stride
     if not _is_whole(step) or not 1 <= step < limit:

@@ -19,7 +19,7 @@ from evenweave.metrics.bleu_counts import TokenizerLike, bleu_counts
 from evenweave.metrics.bleu_score import Counts, Formula, Smoothing, weights_of
 from evenweave.metrics.bleu_tokenize import check_name
 from evenweave.metrics.metric import Metric
-from evenweave.metrics.setting_checks import check_whole
+from evenweave.settings import check_whole
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Bleu:
         object.__setattr__(self, "weights", weights_of(self.weights))
         self._formula  # noqa: B018 - refuses impossible settings now, not at the first score
         _check_tokenizer(self.tokenizer)
-        check_whole("threads", self.threads, usual="1")
+        check_whole("threads", self.threads, least=1, usual=1)
 
     @property
     def name(self) -> str:
@@ -148,7 +148,7 @@ class SacreBleu:
         object.__setattr__(self, "weights", weights_of(self.weights))
         self._formula  # noqa: B018 - refuses impossible settings now, not at the first score
         _check_tokenizer(self.tokenize)
-        check_whole("threads", self.threads, usual="1")
+        check_whole("threads", self.threads, least=1, usual=1)
 
     @property
     def name(self) -> str:

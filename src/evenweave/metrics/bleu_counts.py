@@ -14,7 +14,7 @@ from evenweave.metrics.base import Rows
 from evenweave.metrics.bleu_score import Counts
 from evenweave.metrics.bleu_tokenize import TokenizerName, unescaped
 from evenweave.metrics.bleu_tokenize import tokenizer as tokenizer_named
-from evenweave.metrics.setting_checks import check_whole
+from evenweave.settings import check_whole
 
 if TYPE_CHECKING:
     from evenweave.metrics.bleu_text import Units
@@ -40,7 +40,7 @@ def bleu_counts(
         ArgumentError: references are None, or fewer than one thread.
         DataError: a row is no text, or has no reference; names the row.
     """
-    check_whole("threads", threads, usual="1")
+    check_whole("threads", threads, least=1, usual=1)
     # pyarrow and numba take a while to import; naming a metric must not wait for them.
     from evenweave.kernels.bleu import bleu_long_rows, bleu_rows, long_scratch, scratch
     from evenweave.metrics.bleu_text import predictions_of, references_of

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
-from evenweave.metrics.setting_checks import check_whole, is_finite_number
+from evenweave.metrics.numbers import is_finite_number
+from evenweave.settings import check_whole
 
 Smoothing = Literal["none", "floor", "add-k", "exp"]
 SMOOTH_VALUES: dict[str, float] = {"floor": 0.1, "add-k": 1.0}
@@ -41,7 +42,7 @@ class Formula:
     weights: tuple[float, ...] | None
 
     def __post_init__(self) -> None:
-        check_whole("max_order", self.order, usual="4")
+        check_whole("max_order", self.order, least=1, usual=4)
         if self.smoothing not in get_args(Smoothing):
             raise ArgumentError(
                 f"smoothing: no {self.smoothing!r}; there are {', '.join(get_args(Smoothing))}"

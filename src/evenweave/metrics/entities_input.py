@@ -7,10 +7,9 @@ Shape legend: B rows, N tags in all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -65,40 +64,6 @@ def tag_rows(predictions: Any, references: Any, *, label_names: tuple[str, ...] 
     if len(offsets) != len(other) or (offsets != other).any():
         _refuse_lengths(np.diff(offsets), np.diff(other))
     return TagRows(gold, predicted, offsets, book.tags(), numbered)
-
-
-def names_of_ids(given: Any) -> tuple[str, ...] | None:
-    """Return `label_names` as a tuple: from a sequence, or a model's `id2label` or `label2id`.
-
-    Raises:
-        ArgumentError: not strings, ids that are not 0, 1, 2, ..., or a name twice.
-
-    >>> names_of_ids({0: "O", 1: "B-X"}), names_of_ids({"B-X": 1, "O": 0})
-    (('O', 'B-X'), ('O', 'B-X'))
-    """
-    if given is None:
-        return None
-    hint = "give the tag of each id, such as ['O', 'B-PER', 'I-PER']"
-    names: list[Any]
-    if isinstance(given, Mapping):
-        pairs = [(key, name) if isinstance(name, str) else (name, key) for key, name in given.items()]
-        try:
-            named = {int(key) if isinstance(key, str) else index(key): name for key, name in pairs}
-        except (TypeError, ValueError):
-            named = {}
-        if sorted(named) != list(range(len(pairs))):
-            raise ArgumentError(f"label_names: {given!r:.80} does not name the ids 0, 1, 2, ...; {hint}")
-        names = [named[key] for key in range(len(pairs))]
-    elif isinstance(given, str) or not isinstance(given, Iterable):
-        raise ArgumentError(f"label_names: {given!r:.80}; {hint}")
-    else:
-        names = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
-    for place, name in enumerate(names):
-        if not isinstance(name, str):
-            raise ArgumentError(f"label_names: {name!r} at {place} is no string; {hint}")
-        if names.index(name) < place:
-            raise ArgumentError(f"label_names: {name!r} at {names.index(name)} and {place}; {hint}")
-    return tuple(map(str, names))
 
 
 class _Book:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError
 from evenweave.metrics.numbers import map_leaves
+from evenweave.settings import check_seed, check_whole
 
 Result = dict[str, Any]
 
@@ -23,19 +24,12 @@ def check_draws(resamples: Any, confidence: Any, seed: Any) -> tuple[int, float,
     Raises:
         ArgumentError: not a whole number from 1 on, not a fraction, not a whole number.
     """
-    count, number = _whole(resamples), _whole(seed)
-    if count is None or count < 1:
-        raise ArgumentError(f"resamples: {resamples!r}; give a whole number from 1 on, usually 1000")
-    if number is None:
-        raise ArgumentError(f"seed: {seed!r}; give a whole number")
+    check_whole("resamples", resamples, least=1, usual=1000)
+    check_seed("seed", seed)
     level = confidence if isinstance(confidence, int | float | np.number) else 0.0
     if not 0 < level < 1:
         raise ArgumentError(f"confidence: {confidence!r}; give a fraction such as 0.95")
-    return count, float(level), number
-
-
-def _whole(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else None
+    return int(resamples), float(level), int(seed)
 
 
 def interval(scores: NDArray[Any], confidence: float) -> tuple[float, float]:

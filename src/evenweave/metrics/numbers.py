@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -55,6 +56,18 @@ def stack(results: list[dict[str, Any]]) -> dict[str, Any]:
 def is_number(value: object) -> bool:
     """Whether a leaf is a real number (and not a flag)."""
     return isinstance(value, _NUMBERS) and not isinstance(value, bool)
+
+
+def is_finite_number(value: Any) -> bool:
+    """Whether a setting is a real number, and neither a flag nor infinite nor NaN.
+
+    >>> is_finite_number(0.5), is_finite_number(True), is_finite_number("0.5"), is_finite_number(10**400)
+    (True, False, False, False)
+    """
+    try:
+        return is_number(value) and math.isfinite(value)
+    except OverflowError:  # an int beyond every float
+        return False
 
 
 def _merged(into: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from evenweave._version import __version__
 from evenweave.errors import ArgumentError
 from evenweave.metrics.base import Rows
 from evenweave.metrics.metric import Metric
+from evenweave.metrics.numbers import is_finite_number
 from evenweave.metrics.rouge_irregular import read_exceptions
 from evenweave.metrics.rouge_types import RougeType, parse_type
-from evenweave.metrics.setting_checks import is_finite_number
 
 TokenizerName = Literal["default", "unicode", "rouge155"]
 MultiReference = Literal["best", "mean"]

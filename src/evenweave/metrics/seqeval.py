@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels import chunks as kernel
+from evenweave.label_names import checked_names
 from evenweave.metrics.base import Rows
-from evenweave.metrics.entities_input import TagRows, names_of_ids, tag_rows
+from evenweave.metrics.entities_input import TagRows, tag_rows
 from evenweave.metrics.entities_scores import Average, columns_of, result_of, zero_value
 from evenweave.metrics.entities_spans import Span, are_spans, read_spans, spans_of_tags
 from evenweave.metrics.entities_tags import (
@@ -78,7 +79,8 @@ class Seqeval:
         zero_value(self.zero_division)
         if not isinstance(self.ignore_index, int | np.integer):
             raise ArgumentError(f"ignore_index: {self.ignore_index!r}; give a whole number such as -100")
-        object.__setattr__(self, "label_names", names_of_ids(self.label_names))
+        if self.label_names is not None:
+            object.__setattr__(self, "label_names", tuple(checked_names(self.label_names)))
 
     @property
     def signature(self) -> str:

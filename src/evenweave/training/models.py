@@ -34,6 +34,7 @@ def tagger_to_train(source: str, *, label_names: Sequence[str]) -> tuple[Any, An
         )
     with explained(source, is_local), quiet_loading():
         config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=is_local)
+        known = [config.id2label[index] for index in sorted(config.id2label)]
         config.id2label = dict(enumerate(label_names))
         config.label2id = {name: index for index, name in enumerate(label_names)}
         model = AutoModelForTokenClassification.from_pretrained(
@@ -45,4 +46,18 @@ def tagger_to_train(source: str, *, label_names: Sequence[str]) -> tuple[Any, An
             local_files_only=is_local,
             ignore_mismatched_sizes=True,
         )
+    if len(known) == len(label_names) and known != list(label_names):
+        # As many labels, but others or in another order: the head fits, and means something else.
+        _renew_head(model)
     return model, tokenizer
+
+
+def _renew_head(model: Any) -> None:
+    inside = set(map(id, model.base_model.parameters()))
+    for module in model.modules():
+        own = list(module.parameters(recurse=False))
+        if own and not any(id(parameter) in inside for parameter in own):
+            for parameter in own:
+                # What is loaded is marked, and then passed over.
+                parameter._is_hf_initialized = False
+            model._init_weights(module)

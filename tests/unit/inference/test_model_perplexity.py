@@ -118,7 +118,7 @@ def test_no_texts(model: Any, tokenizer: Any) -> None:
         ({"stride": "4"}, "stride: '4' for windows of 16 tokens; give 1 to 15"),
         ({"max_length": 8.5}, "max_length: 8.5; give 2 to 16"),
         ({"max_length": "8"}, "max_length: '8'; give 2 to 16"),
-        ({"batch_size": 0}, "batch_size: 0; give a whole number of at least 1"),
+        ({"batch_size": 0}, "batch_size: 0; give a whole number, 1 or more"),
         ({"batch_size": 2.5}, "batch_size: 2.5; give a whole number"),
     ],
 )

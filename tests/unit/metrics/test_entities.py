@@ -256,9 +256,9 @@ def test_label_names_in_every_form_a_model_has_them():
         assert entity_scores(ids(PREDICTED), ids(GOLD), label_names=form) == expected
     wrong = [
         (3, "3;"),
-        ("O", "'O';"),
+        ("O", "'O' is one string"),
         (["O", 1], "1 at 1 is no string"),
-        (["O", "B-X", "O"], "'O' at 0 and 2"),
+        (["O", "B-X", "O"], "'O' stands there twice, at 0 and 2"),
         ({1: "B-X", 2: "I-X"}, "does not name the ids 0, 1, 2"),
         ({"O": 0, "B-X": 0}, "does not name the ids 0, 1, 2"),
         ({"O": 0.5}, "does not name the ids 0, 1, 2"),

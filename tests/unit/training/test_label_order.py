@@ -1,4 +1,4 @@
-"""Splits that number the same labels otherwise, and scores in NumPy's numbers."""
+"""Labels go by their names: in splits that number them otherwise, and in taggers that knew others."""
 
 from __future__ import annotations
 
@@ -6,23 +6,55 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from tests.helpers.tiny_corpus import write_corpus
+from tests.helpers.tiny_tagger import save_tagger
 
 from evenweave import load_dataset
+from evenweave.data.dataset import Dataset
+from evenweave.data.features import ClassLabel, Sequence
+from evenweave.training import train_tagger
 from evenweave.training.measure import plain_number
-from evenweave.training.recipe import names_of, with_label_ids
+from evenweave.training.models import tagger_to_train
+from evenweave.training.recipe import names_of
 
 
-def test_a_split_loaded_apart_gets_the_ids_of_the_first(tmp_path: Path) -> None:
-    for name, tags in (("train", "O B-PER B-LOC"), ("dev", "O B-LOC B-PER")):
-        lines = [f"w{index} {tag}" for index, tag in enumerate(tags.split())]
-        (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    train, dev = (
-        next(iter(load_dataset(str(tmp_path / f"{name}.txt")).values())) for name in ("train", "dev")
-    )
-    names = names_of({"train": train}, "ner_tags")
-    made = with_label_ids(dev, names, label_column="ner_tags")
-    assert [names[tag] for tag in made["ner_tags"][0]] == ["O", "B-LOC", "B-PER"]
+def renumbered(split: Dataset, names: list[str]) -> Dataset:
+    """Return the same tags under the ids of `names`."""
+    own = names_of({"train": split}, "ner_tags")
+    columns = {name: split[name] for name in split.column_names}
+    columns["ner_tags"] = [[names.index(own[tag]) for tag in row] for row in split["ner_tags"]]
+    made = Dataset.from_dict(columns)
+    return Dataset(made.table, {**split.features, "ner_tags": Sequence(ClassLabel(names))})
+
+
+def test_splits_loaded_apart_are_scored_by_the_names_of_their_labels(tmp_path: Path) -> None:
+    splits = dict(load_dataset(str(write_corpus(tmp_path / "data"))))
+    model = save_tagger(tmp_path / "model")
+    names = names_of(splits, "ner_tags")
+    other = {**splits, "validation": renumbered(splits["validation"], names[::-1])}
+    found = [
+        train_tagger(
+            data, model=str(model), output_dir=tmp_path / name, learning_rate=3e-3, num_train_epochs=2,
+            per_device_train_batch_size=8, save_strategy="no", eval_strategy="no", use_cpu=True,
+            disable_tqdm=True, seed=7,
+        ).scores
+        for name, data in (("same", splits), ("other", other))
+    ]  # fmt: skip
+    scores = [{key: value for key, value in run["validation"].items() if key != "seconds"} for run in found]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("names", [["O", "B-X", "I-X"], ["O", "I-GENE", "B-GENE"]])
+def test_a_head_that_knew_other_labels_is_a_new_one(tmp_path: Path, names: list[str]) -> None:
+    known = ["O", "B-GENE", "I-GENE"]
+    path = str(save_tagger(tmp_path / "model", labels=known))
+    before, same, made = (tagger_to_train(path, label_names=own)[0] for own in (known, known, names))
+    assert torch.equal(before.classifier.weight, same.classifier.weight)
+    assert not torch.isclose(before.classifier.weight, made.classifier.weight).any()
+    pairs = zip(before.base_model.parameters(), made.base_model.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
 
 
 def test_scores_are_pythons_own_numbers() -> None:

@@ -1,4 +1,4 @@
-"""What settings of collators may be: numbers of the right type, within their range."""
+"""What settings may be, of collators and of metrics: numbers of the right type, within their range."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from evenweave.ragged import shown
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 
-def check_whole(name: str, value: Any, *, least: int = SMALLEST) -> None:
-    """Raise ArgumentError unless `value` is a whole number that int64 holds, `least` or more."""
+def check_whole(name: str, value: Any, *, least: int = SMALLEST, usual: int | None = None) -> None:
+    """Raise ArgumentError unless `value` is a whole number that int64 holds, `least` or more.
+
+    >>> check_whole("threads", 2, least=1, usual=1)
+    """
     whole = type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
     if not whole or not least <= value <= LARGEST:
         lower = f", {least} or more" if least > SMALLEST else ""
-        raise ArgumentError(f"{name}: {shown(value)}; give a whole number{lower}")
+        often = f", usually {usual}" if usual is not None else ""
+        raise ArgumentError(f"{name}: {shown(value)}; give a whole number{lower}{often}")
 
 
 def check_seed(name: str, value: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,19 @@ from evenweave.ragged import shown
 def checked_names(names: Any) -> list[str]:
     """Return the argument `label_names` as a list; the id of a name is its place there.
 
+    Args:
+        names: a list of names, or a model's `id2label` or `label2id`.
+
     Raises:
         ArgumentError: no list of strings, an empty one, or one in which a name stands twice.
+
+    >>> checked_names({0: "O", 1: "B-X"}), checked_names({"B-X": 1, "O": 0})
+    (['O', 'B-X'], ['O', 'B-X'])
     """
+    if isinstance(names, Mapping):
+        names = _by_id(names)
+    elif hasattr(names, "to_pylist"):
+        names = names.to_pylist()
     if isinstance(names, str):
         raise ArgumentError(f"label_names: {names!r} is one string; give a list of names")
     try:
@@ -32,7 +43,20 @@ def checked_names(names: Any) -> list[str]:
         raise ArgumentError(
             f"label_names: {name!r} stands there twice, at {first} and {second}; each label has one id"
         )
-    return own
+    return list(map(str, own))
+
+
+def _by_id(given: Mapping[Any, Any]) -> list[Any]:
+    pairs = [(key, name) if isinstance(name, str) else (name, key) for key, name in given.items()]
+    try:
+        named = {int(key) if isinstance(key, str) else index(key): name for key, name in pairs}
+    except (TypeError, ValueError):
+        named = {}
+    if sorted(named) != list(range(len(pairs))):
+        raise ArgumentError(
+            f"label_names: {shown(given)} does not name the ids 0, 1, 2, ...; give a list of names"
+        )
+    return [named[place] for place in range(len(pairs))]
 
 
 def names_beside(path: Path) -> list[str] | None:
@@ -75,7 +99,7 @@ def repeated(names: Sequence[str]) -> tuple[str, int, int] | None:
     ('O', 0, 2)
     """
     place: dict[str, int] = {}
-    for index, name in enumerate(names):
-        if (first := place.setdefault(name, index)) != index:
-            return name, first, index
+    for number, name in enumerate(names):
+        if (first := place.setdefault(name, number)) != number:
+            return name, first, number
     return None
