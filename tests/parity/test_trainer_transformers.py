@@ -10,6 +10,7 @@ import pytest
 import torch
 from tests.unit.training.tiny import Pad, rows, tagger
 
+import evenweave.training
 from evenweave.training import Trainer, TrainingArguments
 from evenweave.training.optim import parameter_groups
 
@@ -112,3 +113,61 @@ def test_a_callback_of_transformers_works_here(tmp_path: Path) -> None:
     )
     trainer.train()
     assert trainer.state.epoch < 30
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"eval_strategy": "epoch", "logging_steps": 1, "save_strategy": "epoch", "num_train_epochs": 2},
+        {"eval_strategy": "steps", "eval_steps": 2, "logging_steps": 3, "max_steps": 7, "max_grad_norm": 0.0},
+        {"logging_strategy": "epoch", "gradient_accumulation_steps": 2, "num_train_epochs": 2},
+    ],
+)  # fmt: skip
+def test_events_and_logs_come_as_theirs(tmp_path: Path, when: dict[str, Any]) -> None:
+    import transformers
+
+    def listener(base: type, heard: list[Any]) -> Any:
+        def hear(event: str) -> Any:
+            def handler(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
+                logs = set(more.get("logs") or ()) - {"step"}
+                speed = {
+                    name for name in logs if name.endswith(("_runtime", "_per_second", "_preparation_time"))
+                }
+                heard.append((event, state.global_step, round(state.epoch, 6), sorted(logs - speed - SPEED)))
+
+            return handler
+
+        events = [name for name in dir(transformers.TrainerCallback) if name.startswith("on_")]
+        return type("Listener", (base,), {event: hear(event) for event in events})()
+
+    given = {**COMMON, "max_steps": -1, "train_sampling_strategy": "sequential", **when}
+    both = []
+    for module, more in ((evenweave.training, {}), (transformers, {"report_to": "none"})):
+        heard: list[Any] = []
+        trainer = module.Trainer(
+            model=tagger(),
+            args=module.TrainingArguments(str(tmp_path / module.__name__), **{**given, **more}),
+            train_dataset=rows(32),
+            eval_dataset=rows(5),
+            data_collator=Pad(),
+            callbacks=[listener(module.TrainerCallback, heard)],
+            compute_metrics=lambda _: {"x": 1.0},
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trainer.train()
+        both.append((heard, trainer.state))
+    (heard, state), (expected, peer) = both
+    assert [event for event in heard if event[0] != "on_prediction_step"] == [
+        event for event in expected if event[0] != "on_prediction_step"
+    ]
+    assert state.num_train_epochs == peer.num_train_epochs
+    # With accumulation their gradients are a multiple of the mean's.
+    for name in (
+        ("learning_rate",) if "gradient_accumulation_steps" in when else ("learning_rate", "grad_norm")
+    ):
+        logged = [[entry[name] for entry in s.log_history if name in entry] for s in (state, peer)]
+        assert logged[0] == pytest.approx(logged[1], rel=1e-3)
+
+
+SPEED = {"total_flos", "num_input_tokens_seen", "train_loss"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,6 +12,8 @@ from evenweave.errors import ArgumentError
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.optim import share_of
 from evenweave.training.state import TrainerControl, TrainerState
+
+log = logging.getLogger("evenweave")
 
 EVENTS = (
     "on_init_end",
@@ -129,19 +133,30 @@ class DefaultFlow(TrainerCallback):
 
 
 class EarlyStoppingCallback(TrainerCallback):
-    """Stops when the best metric has not improved for a number of evaluations.
+    """Stops when the best metric has not improved for a number of evaluations in a row.
+
+    A run that was stopped so, and is resumed with no more patience, stays stopped.
 
     Args:
         early_stopping_patience: evaluations without improvement before stopping.
-        early_stopping_threshold: how much better counts as better.
+        early_stopping_threshold: by how much the best of all evaluations before must be exceeded.
     """
 
     def __init__(self, early_stopping_patience: int = 1, early_stopping_threshold: float = 0.0) -> None:
         if early_stopping_patience < 1:
             raise ArgumentError(f"early_stopping_patience={early_stopping_patience}: at least 1")
         self._patience, self._threshold = early_stopping_patience, early_stopping_threshold
-        self._best: float | None = None
         self._without = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Begin to count; or where a run is resumed that was stopped here, stop."""
+        if state.global_step == 0:
+            self._without = 0
+        elif self._without >= self._patience:
+            log.info("early stopping ended this run at step %d; it stays so", state.global_step)
+            control.should_training_stop = True
 
     def on_evaluate(
         self,
@@ -159,21 +174,21 @@ class EarlyStoppingCallback(TrainerCallback):
                 f"metric_for_best_model={args.best_metric_name!r}: not among {sorted(metrics)}, "
                 "and early stopping needs it"
             )
-        gain = 0.0 if self._best is None else (value - self._best) * (1 if args.best_is_greater else -1)
-        if self._best is None or gain > self._threshold:
-            self._best, self._without = value, 0
-        else:
-            self._without += 1
+        sign = 1 if args.best_is_greater else -1
+        # Of the evaluations before this one; a NaN is never a gain.
+        best = -sign * math.inf if state.best_metric is None else state.best_metric
+        gain = sign * (value - best)
+        self._without = 0 if gain > self._threshold else self._without + 1
         if self._without >= self._patience:
             control.should_training_stop = True
 
     def state_dict(self) -> dict[str, Any]:
         """The count so far, for checkpoints."""
-        return {"best": self._best, "without": self._without}
+        return {"without": self._without}
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
         """Go on counting where a checkpoint left off."""
-        self._best, self._without = values["best"], values["without"]
+        self._without = values["without"]
 
 
 def interval(amount: float | None, fallback: float, max_steps: int) -> int:

@@ -20,8 +20,8 @@ from torch import nn
 from evenweave.ragged import Ragged, offsets_of
 from evenweave.training.distributed import Ranks
 from evenweave.training.feed import Feed, Plan, Rows
-from evenweave.training.forward import Forward, Result
-from evenweave.training.loss import IGNORED, logits_of
+from evenweave.training.forward import LABEL_NAMES, Forward, Result
+from evenweave.training.loss import IGNORED, OF_ROWS, Kind, logits_of
 from evenweave.training.prepare import Prepared
 
 # Batches that are sorted by length together; enough for little padding, few enough for constant memory.
@@ -34,13 +34,14 @@ class Outputs:
 
     Attributes:
         rows: int64 `[B]`, row numbers.
-        logits: one array a row, `[T_i, C]` for labels per token or `[C]` for one label a row.
-        labels: one array a row, `[T_i]`, or a 0-d array.
+        logits: one array a row, `[T_i, C]` for labels per token or `[C]` for one label a row; a tuple of them
+            where the model gives several, like the start and the end of an answer.
+        labels: one array a row, `[T_i]`, or a 0-d array; a tuple of them for several label columns.
     """
 
     rows: Rows
-    logits: list[NDArray[Any]]
-    labels: list[NDArray[Any]]
+    logits: list[Any]
+    labels: list[Any]
 
 
 class Consumer(Protocol):
@@ -90,15 +91,17 @@ def run_pass(
     try:
         with torch.inference_mode():
             for rows, batch_rows, loaded in _chunks(data, collator, batch_size, max_tokens, workers, ranks):
-                kept: list[tuple[Rows, list[NDArray[Any]], list[NDArray[Any]]]] = []
+                kept: list[tuple[Rows, list[Any], list[Any]]] = []
                 for numbers, batch in zip(batch_rows, loaded, strict=False):
                     done = forward.run(model, batch)
                     if done.labels is not None:
                         loss_sum += forward.loss.sum(done.outputs, done.labels).double()
                         count += forward.loss.count(done.labels).to(count.device)
                     if consumer is not None:
-                        taken = consumer.take(logits_of(done.outputs), done.labels, done.inputs)
-                        kept.append((numbers, *_by_row(taken, done, batch.get("attention_mask"))))
+                        labels = _labels(done, kind=forward.loss.kind)
+                        taken = consumer.take(_answers(done.outputs), labels, done.inputs)
+                        mask = None if forward.loss.kind in OF_ROWS else batch.get("attention_mask")
+                        kept.append((numbers, *_by_row(taken, labels, done, mask)))
                     seen += len(numbers)
                     batches += 1
                     if on_batch is not None:
@@ -144,31 +147,59 @@ def _chunks(
         yield rows, batch_rows, feed.load(batch_rows)
 
 
+def _answers(outputs: Any) -> Any:
+    """The logits, or where a head gives none under that name the tuple of what it gives instead."""
+    if isinstance(outputs, dict) and not {"logits", "prediction_logits"} & set(outputs):
+        given = tuple(v for name, v in outputs.items() if name != "loss" and isinstance(v, torch.Tensor))
+        if len(given) > 1:
+            return given
+    return logits_of(outputs)
+
+
+def _labels(done: Result, *, kind: Kind) -> Any:
+    """The labels, or the tuple of them where a head with a loss of its own takes several."""
+    if kind != "own":
+        return done.labels
+    given = tuple(done.inputs[name] for name in LABEL_NAMES if name in done.inputs)
+    return given if len(given) > 1 else done.labels
+
+
 def _by_row(
-    logits: torch.Tensor, done: Result, mask: torch.Tensor | None
-) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-    """Split a batch into rows in its order, padding left out."""
-    values = logits.float().cpu().numpy() if logits.is_floating_point() else logits.cpu().numpy()
-    marks = None if done.labels is None else done.labels.cpu().numpy()
-    if done.layout is not None:
-        return done.layout.split(values), [] if marks is None else done.layout.split(marks)
+    answers: Any, labels: Any, done: Result, mask: torch.Tensor | None
+) -> tuple[list[Any], list[Any]]:
+    """Split a batch into rows in its order, padding left out.
+
+    Args:
+        answers, labels: tensors `[B, T, ...]` or `[B, ...]`, or tuples of them; labels may be None.
+        mask: `[B, T]`, the positions that are real; None where answers and labels are of rows.
+    """
     if "decoder_input_ids" in done.inputs:
         mask = None  # an encoder's mask says nothing of the positions a decoder answers for
-    per_token = marks is not None and marks.ndim == 2 and values.shape[:2] == marks.shape
-    if marks is None:
-        per_token = mask is not None and values.shape[:2] == tuple(mask.shape)
-    if not per_token:
-        rows = list(values)
-        return rows, [] if marks is None else list(marks)
-    if mask is not None and tuple(mask.shape) == values.shape[:2]:
-        keep = mask.cpu().numpy().astype(bool)
+    if isinstance(answers, torch.Tensor) and isinstance(labels, torch.Tensor):
+        per_token = labels.ndim > 1 and labels.shape[:2] == answers.shape[:2]
+        mask = mask if per_token else None
+    if isinstance(answers, tuple):
+        rows = list(zip(*(_rows(part, done, mask) for part in answers), strict=True))
     else:
-        keep = np.ones(values.shape[:2], bool)
-    rows = [row[k] for row, k in zip(values, keep, strict=True)]
-    return rows, [] if marks is None else [row[k] for row, k in zip(marks, keep, strict=True)]
+        rows = _rows(answers, done, mask)
+    if labels is None:
+        return rows, []
+    if isinstance(labels, tuple):
+        return rows, list(zip(*(_rows(part, done, None) for part in labels), strict=True))
+    return rows, _rows(labels, done, mask)
 
 
-def _in_order(rows: Rows, kept: list[tuple[Rows, list[NDArray[Any]], list[NDArray[Any]]]]) -> Outputs:
+def _rows(values: torch.Tensor, done: Result, mask: torch.Tensor | None) -> list[NDArray[Any]]:
+    array = values.float().cpu().numpy() if values.is_floating_point() else values.cpu().numpy()
+    if done.layout is not None:
+        return done.layout.split(array, per_token=mask is not None)
+    if mask is None or array.ndim < 2 or array.shape[:2] != tuple(mask.shape):
+        return list(array)
+    keep = mask.cpu().numpy().astype(bool)
+    return [row[k] for row, k in zip(array, keep, strict=True)]
+
+
+def _in_order(rows: Rows, kept: list[tuple[Rows, list[Any], list[Any]]]) -> Outputs:
     numbers = np.concatenate([part[0] for part in kept])
     logits = [row for part in kept for row in part[1]]
     labels = [row for part in kept for row in part[2]]

@@ -61,14 +61,13 @@ class Layout:
         """Tokens of all sequences."""
         return int(self.lengths.sum())
 
-    def split(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+    def split(self, values: NDArray[Any], *, per_token: bool) -> list[NDArray[Any]]:
         """Return one array a sequence, in the padded batch's order.
 
         Args:
             values: `[1, width, ...]`, one for each token, or `[B, ...]`, one for each sequence.
         """
         tokens = self.tokens
-        per_token = values.ndim > 1 and len(values) == 1 and values.shape[1] == self.width
         parts = np.split(values[0, :tokens], np.cumsum(self.lengths)[:-1]) if per_token else list(values)
         made: list[NDArray[Any]] = [values[:0]] * len(parts)
         for place, part in zip(self.order, parts, strict=True):

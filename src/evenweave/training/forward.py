@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from evenweave.errors import DataError
 from evenweave.training.flat_attention import use_layout
 from evenweave.training.flat_layout import FlatModel, Layout, flatten
-from evenweave.training.loss import IGNORED, Loss
+from evenweave.training.loss import IGNORED, OF_ROWS, Loss
 
 # Shapes of flat batches an octave: one in sixteen tokens is not real, on average.
 _RUNGS = 8
@@ -58,9 +58,9 @@ class Forward:
         flat: FlatModel | None = None,
     ) -> None:
         self.loss, self.device, self.dtype, self.flat = loss, device, dtype, flat
-        config = getattr(model, "config", None)
+        self._config: Any = getattr(model, "config", None)
         self._shift_right: Any = None
-        if getattr(config, "is_encoder_decoder", False):
+        if getattr(self._config, "is_encoder_decoder", False):
             self._shift_right = getattr(model, "prepare_decoder_input_ids_from_labels", None)
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -85,17 +85,23 @@ class Forward:
 
     def _inputs(self, batch: dict[str, Any]) -> tuple[dict[str, Any], Tensor | None, Layout | None]:
         """Return the model's inputs on the device, the labels apart, and the layout of a flat batch."""
+        labels: Tensor | None = batch.get("labels")
+        self._heed(labels)
         if self.flat is not None:
+            of_rows = self.loss.kind in OF_ROWS and labels is not None
             # Only the library of half precision on the CPU makes code for each shape.
             made = flatten(
-                batch,
+                {name: value for name, value in batch.items() if name != "labels"} if of_rows else batch,
                 position_start=self.flat.position_start,
                 device=self.device,
                 rungs=_RUNGS if self.dtype is not None and self.device.type == "cpu" else 0,
             )
             if made is not None:
                 inputs, layout = made
-                labels: Tensor | None = inputs.pop("labels", None)
+                if of_rows and labels is not None:
+                    order = torch.from_numpy(layout.order)
+                    return inputs, labels.index_select(0, order).to(self.device), layout
+                labels = inputs.pop("labels", None)
                 if labels is not None and self.loss.kind == "causal":
                     # The shifted loss would score a sequence's first token from the sequence before it.
                     labels[0, layout.bounds[:-1].long()] = IGNORED
@@ -128,7 +134,14 @@ class Forward:
             raise DataError(
                 f"the batch has {sorted(batch)} and no 'labels'; a collator or the data must give them"
             )
+        self._heed(label)
         return self.loss.count(label)
+
+    def _heed(self, labels: Any) -> None:
+        """Take a vector of numbers a row for several labels, each right or wrong, as transformers does."""
+        if self.loss.kind == "classes" and isinstance(labels, Tensor) and labels.is_floating_point():
+            self._config.problem_type = "multi_label_classification"
+            self.loss = replace(self.loss, kind="multi_label")
 
 
 def accepted_columns(model: nn.Module) -> set[str] | None:

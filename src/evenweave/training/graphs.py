@@ -13,6 +13,7 @@ Graphs and pools: CUDA C++ Programming Guide, section "CUDA Graphs"; `torch.cuda
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def make_graphs(
     if why is not None:
         log.info("no CUDA graphs: %s", why)
         return None
-    return Graphs(model, optimizer, forward, max_grad_norm=args.max_grad_norm)
+    return Graphs(model, optimizer, forward, max_grad_norm=args.max_grad_norm or math.inf)
 
 
 def _reason_against(

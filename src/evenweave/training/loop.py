@@ -6,6 +6,8 @@ backward on (loss sum / that count), clip, step. Everything else that happens is
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from evenweave.errors import DataError
 from evenweave.training.adamw import RowAdamW
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import Events
@@ -29,6 +32,8 @@ from evenweave.training.nonfinite import settle, usable
 from evenweave.training.optim import clip_gradients
 from evenweave.training.sharding import plain
 from evenweave.training.state import TrainerControl, TrainerState
+
+log = logging.getLogger("evenweave")
 
 # Steps between two readings from a GPU: rare enough to keep it busy, often enough for the bar.
 SETTLE_EVERY = 16
@@ -69,6 +74,8 @@ class Run:
     # Losses of steps since they were last moved to the state; kept on the device, which nothing waits for.
     pending: list[Pending] = field(default_factory=list)
     grad_norm: Tensor | None = None
+    # Of the last step made.
+    learning_rate: float = 0.0
     flops_per_token: int = 0
     rows_trained: int = 0
     # Whether a callback reads the gradients before the optimizer's step.
@@ -107,6 +114,7 @@ def train(run: Run) -> None:
         run.tell("on_epoch_begin")
         _round_anew(run)
         steps = _steps_per_epoch(run)
+        began, resumed = state.global_step, state.epoch_step > 0
         for micro_batches in run.feed.epoch(state.epoch_index, start=state.epoch_step):
             run.tell("on_step_begin")
             optimizer_step(run, micro_batches)
@@ -117,14 +125,16 @@ def train(run: Run) -> None:
             if last:
                 state.epoch_index, state.epoch_step = state.epoch_index + 1, 0
             run.tell("on_step_end")
+            act_on_flags(run, epoch_ends=last or control.should_epoch_stop)
             if last or control.should_epoch_stop:
                 break
-            act_on_flags(run)
             if control.should_training_stop:
                 break
         else:  # a stream ended, or an epoch had no steps left
             state.epoch_index, state.epoch_step = state.epoch_index + 1, 0
             state.epoch = float(state.epoch_index)
+            if state.global_step == began and not resumed:
+                _ran_dry(run)
         if control.should_epoch_stop and state.epoch_step:
             state.epoch_index, state.epoch_step = state.epoch_index + 1, 0
         control.should_epoch_stop = False
@@ -163,10 +173,11 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     loss = run.ranks.sum(loss_sum)
     # A number from the CPU goes along with the division; a copy would make the device wait.
     loss = loss / (float(total) if total.device.type == "cpu" else total)
-    if args.max_grad_norm and run.graphs:
+    if run.graphs:
         run.grad_norm = run.graphs.clip()
-    elif args.max_grad_norm:
-        run.grad_norm = plain(clip_gradients(run.optimizer, run.wrapped, args.max_grad_norm, seen=run.seen))
+    else:
+        largest = args.max_grad_norm or math.inf  # the norm is logged, clipped or not
+        run.grad_norm = plain(clip_gradients(run.optimizer, run.wrapped, largest, seen=run.seen))
     rows = [micro.rows for micro in micro_batches]
     if usable(run, loss, rows):
         run.tell("on_pre_optimizer_step")
@@ -175,6 +186,7 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
         else:
             run.optimizer.step()
         run.tell("on_optimizer_step")
+        run.learning_rate = float(run.schedule.get_last_lr()[0])
         if not isinstance(run.schedule, ReduceLROnPlateau):  # that one steps with the evaluations
             run.schedule.step()
         run.pending.append(Pending(loss, run.state.global_step + 1, rows))
@@ -200,8 +212,12 @@ def _round_anew(run: Run) -> None:
         half.forget()
 
 
-def act_on_flags(run: Run) -> None:
-    """Log, evaluate and save where a flag is up, and lower it; then heed Ctrl-C."""
+def act_on_flags(run: Run, *, epoch_ends: bool = False) -> None:
+    """Log, evaluate and save where a flag is up, and lower it; then heed Ctrl-C.
+
+    Args:
+        epoch_ends: save later, and stop later: what is saved must know of the evaluation an epoch ends with.
+    """
     control = run.control
     due = control.should_log or control.should_evaluate or control.should_save
     if due or control.should_training_stop:
@@ -212,12 +228,12 @@ def act_on_flags(run: Run) -> None:
     if control.should_evaluate:
         control.should_evaluate = False
         run.evaluate()
-    if control.should_save:
+    if control.should_save and not epoch_ends:
         control.should_save = False
         run.save()
     if due:
         _round_anew(run)
-    if _asked_to_stop(run):
+    if not epoch_ends and _asked_to_stop(run):
         settle(run)
         run.save()
         raise KeyboardInterrupt
@@ -229,6 +245,25 @@ def _asked_to_stop(run: Run) -> bool:
         return run.interrupted()
     read = run.asked.device.type == "cpu" or run.state.global_step % SETTLE_EVERY == 0
     return read and bool(run.asked)
+
+
+def _ran_dry(run: Run) -> None:
+    """End a run whose data gave a whole pass not one step; where it never gave one, there is nothing to keep.
+
+    Raises:
+        DataError: not a single step was made.
+    """
+    if run.state.global_step == 0:
+        raise DataError("train_dataset: gave no rows for a single step; look at what it yields")
+    log.warning(
+        "train_dataset ran dry after %d of %d steps, and training ends here: an iterator is read once; give "
+        "an iterable that begins anew (datasets.IterableDataset, a class with __iter__) for more passes",
+        run.state.global_step,
+        run.state.max_steps,
+    )
+    run.control.should_training_stop = True
+    run.control.should_save |= run.args.save_strategy == "steps"
+    run.control.should_evaluate |= run.args.eval_strategy == "steps"
 
 
 def _steps_per_epoch(run: Run) -> int | None:

@@ -17,10 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evenweave.errors import DataError
+from evenweave.errors import ArgumentError, DataError
 
 IGNORED = -100
 Kind = Literal["tokens", "causal", "classes", "multi_label", "regression", "own"]
+# Kinds whose labels are of rows and not of positions.
+OF_ROWS = ("classes", "multi_label", "regression")
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,27 @@ class Loss:
         class_weights: float `[C]`; the count is then the sum of the weights of the valid labels.
         function: a loss of the user's, `f(outputs, labels)` a mean over the valid labels, or, like
             transformers' `compute_loss_func`, `f(outputs, labels, num_items_in_batch)` a sum divided by it.
+
+    Raises:
+        ArgumentError: smoothing or class weights for a loss that is no cross entropy of ours.
     """
 
     kind: Kind
     label_smoothing: float = 0.0
     class_weights: Tensor | None = None
     function: Callable[..., Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.label_smoothing and self.class_weights is None:
+            return
+        why = {
+            "own": "the model computes its own loss",
+            "multi_label": "the model gives several labels a row, each right or wrong for itself",
+            "regression": "the model gives numbers, not classes",
+        }.get(self.kind)
+        why = "compute_loss_func computes the loss" if self.function is not None else why
+        if why is not None:
+            raise ArgumentError(f"label_smoothing_factor, class_weights: {why}; leave them out")
 
     def count(self, labels: Tensor) -> Tensor:
         """Return what the sum is to be divided by: valid labels, or their weights. A 0-d float64 tensor."""
@@ -60,10 +77,16 @@ class Loss:
         if self.kind == "own":
             return self._sum_of_mean(outputs["loss"] if isinstance(outputs, dict) else outputs[0], labels)
         logits = logits_of(outputs)
-        if self.kind == "regression":
-            return F.mse_loss(logits.float().reshape(-1), labels.float().reshape(-1), reduction="sum")
-        if self.kind == "multi_label":
-            return F.binary_cross_entropy_with_logits(logits.float(), labels.float(), reduction="sum")
+        if self.kind in ("regression", "multi_label"):
+            if logits.numel() != labels.numel():
+                raise DataError(
+                    f"labels: shape {tuple(labels.shape)} for logits of shape {tuple(logits.shape)}; "
+                    "as many numbers a row are needed"
+                )
+            numbers = labels.float().reshape(logits.shape)
+            if self.kind == "regression":
+                return F.mse_loss(logits.float(), numbers, reduction="sum")
+            return F.binary_cross_entropy_with_logits(logits.float(), numbers, reduction="sum")
         if self.kind == "causal":
             logits, labels = logits[..., :-1, :], labels[..., 1:]
         if logits.shape[:-1] != labels.shape:

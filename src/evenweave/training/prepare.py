@@ -93,6 +93,13 @@ def prepare(
     return _from_columns(Columns(_select(dataset, kept)), None, role)
 
 
+def parts_of(dataset: Any, prefix: str) -> dict[str, Any]:
+    """Return the data sets to evaluate by the prefix of their metrics: a dict of data sets, or the one."""
+    if isinstance(dataset, Mapping) and not hasattr(dataset, "column_names"):
+        return {f"{prefix}_{name}": part for name, part in dataset.items()}
+    return {prefix: dataset}
+
+
 def column_names(dataset: Any) -> list[str] | None:
     """Return the columns of a data set, None where it does not say."""
     names = getattr(dataset, "column_names", None)

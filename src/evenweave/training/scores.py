@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenweave.errors import ArgumentError
 from evenweave.metrics.metric import Metric
 from evenweave.metrics.registry import load
 from evenweave.training.evaluation import Outputs, join_windows, valid
 from evenweave.training.labels import label_names
-from evenweave.training.loss import IGNORED
+from evenweave.training.loss import IGNORED, kind_of
 from evenweave.training.prepare import Prepared
 from evenweave.training.state import EvalPrediction
 
@@ -29,6 +30,7 @@ class MetricConsumer:
 
     def take(self, logits: Any, labels: Any, inputs: dict[str, Any]) -> Any:
         """Predicted ids `[B, T]` or `[B]`, on the device."""
+        _check_classes(logits, labels)
         return logits.argmax(-1)
 
     def add(self, outputs: Outputs) -> None:
@@ -60,8 +62,8 @@ class ArrayConsumer:
         self._preprocess = preprocess
         self.fill = IGNORED
         self.rows: list[NDArray[Any]] = []
-        self.logits: list[NDArray[Any]] = []
-        self.labels: list[NDArray[Any]] = []
+        self.logits: list[Any] = []
+        self.labels: list[Any] = []
 
     def take(self, logits: Any, labels: Any, inputs: dict[str, Any]) -> Any:
         """The logits, or what the user's `preprocess_logits_for_metrics` makes of them and the labels."""
@@ -113,6 +115,7 @@ class BothConsumer:
 
     def take(self, logits: Any, labels: Any, inputs: dict[str, Any]) -> Any:
         """The logits."""
+        _check_classes(logits, labels)
         return logits
 
     def add(self, outputs: Outputs) -> None:
@@ -122,10 +125,20 @@ class BothConsumer:
         self.metric.add(Outputs(outputs.rows, ids, outputs.labels))
 
 
-def padded(rows: list[NDArray[Any]], *, fill: int = IGNORED) -> NDArray[Any]:
-    """Stack rows of unequal first dimension, `fill` behind the end of each."""
+def _check_classes(logits: Any, labels: Any) -> None:
+    if isinstance(logits, tuple) or (labels is not None and labels.is_floating_point()):
+        raise ArgumentError(
+            "compute_metrics: a Metric is fed one class id a row or token, and this model predicts none; "
+            "give a function of (logits, labels)"
+        )
+
+
+def padded(rows: list[Any], *, fill: int = IGNORED) -> Any:
+    """Stack rows of unequal first dimension, `fill` behind the end of each; tuples part by part."""
     if not rows:
         return np.empty((0,))
+    if isinstance(rows[0], tuple):
+        return tuple(padded(list(parts), fill=fill) for parts in zip(*rows, strict=True))
     if rows[0].ndim == 0 or len({row.shape for row in rows}) == 1:
         return np.stack(rows)
     width = max(len(row) for row in rows)
@@ -138,14 +151,12 @@ def padded(rows: list[NDArray[Any]], *, fill: int = IGNORED) -> NDArray[Any]:
 def default_metric(model: Any, data: Prepared) -> Metric | None:
     """Return the metric a model is scored by when the user names none.
 
-    Entity scores for token labels that follow a tagging scheme, accuracy for one label a row, else None.
+    Entity scores for token labels that follow a tagging scheme, accuracy for one class a row, else None.
     """
     names = label_names(model)
     if type(model).__name__.endswith("ForTokenClassification"):
         return load("seqeval", label_names=names) if is_tagging_scheme(names) else None
-    if type(model).__name__.endswith("ForSequenceClassification") and len(names) > 1:
-        return load("accuracy")
-    return None
+    return load("accuracy") if kind_of(model) == "classes" else None
 
 
 def is_tagging_scheme(names: list[str]) -> bool:

@@ -58,11 +58,6 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
         class_weights=class_weights(args.class_weights, data, classes=_classes(model)),
         function=trainer.compute_loss_func,
     )
-    own = type(model).__name__ if loss.kind == "own" else "compute_loss_func" if loss.function else None
-    if own and (args.label_smoothing_factor or args.class_weights):
-        raise ArgumentError(
-            f"label_smoothing_factor, class_weights: {own} computes its own loss; leave them out"
-        )
     if args.gradient_checkpointing:
         checkpoint_gradients(model, args.gradient_checkpointing_kwargs)
     if args.tf32 is not None:
@@ -86,6 +81,8 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
     trainer.optimizer = optimizer
     trainer.lr_scheduler = schedule = given_schedule or make_schedule(optimizer, args, state.max_steps)
     state.num_train_epochs, state.train_batch_size = epochs, args.per_device_train_batch_size
+    if isinstance(feed, Feed) and args.max_steps > 0:
+        state.num_train_epochs = math.ceil(args.max_steps / feed.steps_in(0))
     state.logging_steps = interval(args.logging_steps, 500, state.max_steps)
     state.eval_steps = interval(args.eval_steps, args.logging_steps, state.max_steps)
     state.save_steps = interval(args.save_steps, 500, state.max_steps)
@@ -154,7 +151,7 @@ def make_feed(trainer: Trainer, data: Prepared) -> Feed | StreamFeed:
 
 
 def run_length(trainer: Trainer, feed: Feed | StreamFeed) -> tuple[int, int]:
-    """Return (optimizer steps, epochs begun) of the whole run.
+    """Return (optimizer steps, most epochs that may be begun) of the whole run.
 
     Raises:
         ArgumentError: a stream without `max_steps`.
@@ -209,7 +206,7 @@ def describe(trainer: Trainer, data: Prepared, run: Run) -> list[str]:
 def _log(trainer: Trainer, run: Run) -> None:
     total, steps = run.state.loss_logged
     run.state.loss_logged = (0.0, 0)
-    values = {"loss": total / max(1, steps), "learning_rate": float(run.schedule.get_last_lr()[0])}
+    values = {"loss": total / max(1, steps), "learning_rate": run.learning_rate}
     if run.grad_norm is not None:
         values["grad_norm"] = float(run.grad_norm)
     trainer.log(values)
@@ -228,8 +225,11 @@ def _evaluate(trainer: Trainer, run: Run) -> None:
                 f"metric_for_best_model={run.args.metric_for_best_model!r}: not among {known}"
             )
         return
-    best, greater = run.state.best_metric, run.args.best_is_greater
-    if best is None or (value > best if greater else value < best):
+    greater = run.args.best_is_greater
+    best = run.state.best_metric
+    if best is None:
+        best = -math.inf if greater else math.inf  # which no NaN is better than
+    if value > best if greater else value < best:
         run.state.best_metric, run.state.best_global_step = value, run.state.global_step
         run.control.should_save |= run.args.save_strategy == "best" or run.args.load_best_model_at_end
 

@@ -25,7 +25,7 @@ from evenweave.training.flat_layout import FlatModel
 from evenweave.training.forward import Forward, accepted_columns
 from evenweave.training.fused_layer import forget_halves
 from evenweave.training.interrupt import Interrupt
-from evenweave.training.labels import take_label_names
+from evenweave.training.labels import take_label_names, take_problem_type
 from evenweave.training.lock import alone_in
 from evenweave.training.loop import Run, train
 from evenweave.training.loss import Loss, kind_of
@@ -35,7 +35,7 @@ from evenweave.training.names import NOT_CALLED
 from evenweave.training.outcome import listed, outcome, stopped
 from evenweave.training.padding_free import make_flat
 from evenweave.training.precision import autocast_dtype
-from evenweave.training.prepare import Prepared, prepare
+from evenweave.training.prepare import Prepared, parts_of, prepare
 from evenweave.training.randomness import seed_everything
 from evenweave.training.saving import read_weights, write_model
 from evenweave.training.search import BestRun, search
@@ -69,7 +69,8 @@ class Trainer:
         optimizers: an optimizer and a schedule of your own; None for either makes the default.
         preprocess_logits_for_metrics: `f(logits, labels)`, shrinks what `compute_metrics` is given.
         compute_loss_func: `f(outputs, labels)`, a mean over the valid labels; or with a third parameter
-            `num_items_in_batch`, a sum divided by it.
+            `num_items_in_batch`, a sum divided by it. It is given padded batches, or with `padding_free=True`
+            flat ones, `[1, N]`; `eval_loss` is its loss as well.
 
     Raises:
         ArgumentError: arguments that do not go together.
@@ -120,14 +121,15 @@ class Trainer:
             log.setLevel(logging.ERROR)
         self.state, self.control = TrainerState(), TrainerControl()
         self.state.is_world_process_zero = self.state.is_local_process_zero = self.ranks.is_main
-        for data in (train_dataset, eval_dataset):
-            take_label_names(self.model, data)
+        for role, data in {"train": train_dataset, **parts_of(eval_dataset, "eval")}.items():
+            take_label_names(self.model, data, role=role)
         self.callbacks: list[Any] = all_callbacks(self, callbacks or [])
         self.card_facts: Any = None
         self.last_scores: dict[str, Any] = {}
         self.last_metric: Metric | None = None
         self._flat: tuple[nn.Module, FlatModel | None] | None = None
         self._prepared: dict[int, tuple[Any, Prepared]] = {}
+        self._running = False
         self.tell("on_init_end")
 
     def __init_subclass__(cls) -> None:
@@ -162,17 +164,22 @@ class Trainer:
             seed_everything(self.args.seed, deterministic=self.args.full_determinism)
             if self.model_init is not None:
                 self.model = call_init(self.model_init)
-                take_label_names(self.model, self.train_dataset)
+                take_label_names(self.model, self.train_dataset, role="train")
+            self._prepared = {k: v for k, v in self._prepared.items() if not isinstance(v[0], list)}
+            self._running = True
             try:
                 run = start(self, resumed=resumed, interrupted=lambda: interrupt.asked)
                 began, first = time.monotonic(), self.state.global_step
                 self._train(run)
             finally:
+                self._running = False
                 if isinstance(self.optimizer, RowAdamW):
                     self.optimizer.release()
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
             log.info("loading the best model, of %s", self.state.best_model_checkpoint)
             read_weights(self.model, Path(self.state.best_model_checkpoint))
+        elif self.args.load_best_model_at_end:
+            log.warning("no evaluation gave a best %s; the model is the last", self.args.best_metric_name)
         metrics = outcome(run, time.monotonic() - began, self.state.global_step - first)
         self.log(metrics)
         self.tell("on_train_end")
@@ -200,10 +207,10 @@ class Trainer:
         data = self.eval_dataset if eval_dataset is None else eval_dataset
         if data is None:
             raise ArgumentError("eval_dataset: none given; pass one to evaluate()")
-        several = isinstance(data, Mapping) and not hasattr(data, "column_names")
-        parts = {f"{metric_key_prefix}_{name}": part for name, part in data.items()} if several else {}
         metrics: dict[str, float] = {}
-        for prefix, part in (parts or {metric_key_prefix: data}).items():
+        for prefix, part in parts_of(data, metric_key_prefix).items():
+            if eval_dataset is not None:
+                take_label_names(self.model, part, role=prefix)
             metrics |= measure(self, self.prepared(part, prefix), prefix=prefix, keep=False).metrics
         metrics["epoch"] = self.state.epoch
         self.log(metrics)
@@ -215,6 +222,7 @@ class Trainer:
 
         With `predict_with_generate` the predictions are the generated ids, padded with the padding token.
         """
+        take_label_names(self.model, test_dataset, role=metric_key_prefix)
         data = self.prepared(test_dataset, metric_key_prefix)
         measured = measure(self, data, prefix=metric_key_prefix, keep=True)
         self.tell("on_predict", metrics=measured.metrics)
@@ -346,7 +354,9 @@ class Trainer:
     def prepared(self, dataset: Any, role: str) -> Prepared:
         """Return a data set as the loop takes it; made once for each."""
         known = self._prepared.get(id(dataset))
-        if known is None or known[0] is not dataset:
+        # A list may have other rows by the next call; within a run it is the same.
+        lasting = self._running or not isinstance(dataset, list)
+        if known is None or known[0] is not dataset or not lasting:
             made = prepare(
                 dataset,
                 accepted=accepted_columns(self.model) if self.args.remove_unused_columns else None,
@@ -354,6 +364,7 @@ class Trainer:
                 tokenizer=self.processing_class,
                 role=role,
             )
+            take_problem_type(self.model, made)
             known = self._prepared[id(dataset)] = (dataset, made)
         return known[1]
 
@@ -362,12 +373,14 @@ class Trainer:
         self.model.to(self.ranks.device)
         dtype, _ = autocast_dtype(self.args, self.ranks.device)
         if self._flat is None or self._flat[0] is not self.model:
-            wanted = self.args.padding_free if self.preprocess_logits_for_metrics is None else False
+            wanted = self.args.padding_free
+            if self.preprocess_logits_for_metrics or (self.compute_loss_func and wanted == "auto"):
+                wanted = False  # the user's function knows padded batches
             self._flat = self.model, make_flat(self.model, wanted=wanted, half=dtype is not None)
         forget_halves(self.model)
         return Forward(
             self.model,
-            loss or Loss(kind_of(self.model)),
+            loss or Loss(kind_of(self.model), function=self.compute_loss_func),
             device=self.ranks.device,
             dtype=dtype,
             flat=self._flat[1],

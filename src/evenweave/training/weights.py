@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -23,16 +24,24 @@ def class_weights(
     weighs 1, since nothing in the data says otherwise.
 
     Raises:
-        ArgumentError: a list of another length than the classes, or "balanced" for data without labels.
+        ArgumentError: a list of another length than the classes or with a weight that is none, or "balanced"
+            for data without labels or with labels that are no class ids.
     """
     if asked is None:
         return None
     if asked != "balanced":
         if len(asked) != classes:
             raise ArgumentError(f"class_weights: {len(asked)} weights for {classes} classes")
+        bad = next((weight for weight in asked if not 0 <= weight < math.inf), None)
+        if bad is not None or not any(asked):
+            found = "only zeros" if bad is None else f"{bad} among them"
+            raise ArgumentError(f"class_weights: {found}; give 0 or more for each class, and not 0 for all")
         return torch.tensor(asked, dtype=torch.float32)
     flat = _all_labels(data)
-    counts = np.bincount(flat[flat != IGNORED].astype(np.int64), minlength=classes)
+    valid = flat[flat != IGNORED]
+    if valid.dtype.kind not in "iu" or (len(valid) and not 0 <= valid.min() <= valid.max() < classes):
+        raise ArgumentError(f"class_weights='balanced': the labels are not ids from 0 to {classes - 1}")
+    counts = np.bincount(valid.astype(np.int64), minlength=classes)
     weights = np.where(counts > 0, counts.sum() / (classes * np.maximum(counts, 1)), 1.0)
     return torch.tensor(weights, dtype=torch.float32)
 

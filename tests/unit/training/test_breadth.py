@@ -312,6 +312,28 @@ def test_a_loss_of_the_users_own(tmp_path: Path, form: str) -> None:
     assert histories[0] == pytest.approx(histories[1], abs=1e-5)
 
 
+def test_a_loss_of_the_users_own_sees_rows_and_is_the_evaluations_too(tmp_path: Path) -> None:
+    shapes: set[int] = set()
+
+    def mean_of_rows(outputs: Any, labels: Any) -> Any:
+        shapes.add(labels.shape[0])
+        each = torch.nn.functional.cross_entropy(outputs.logits.transpose(1, 2), labels, reduction="none")
+        return (each.sum(1) / (labels != -100).sum(1).clamp(min=1)).mean()
+
+    given: dict[str, Any] = {
+        "compute_loss_func": mean_of_rows,
+        "learning_rate": 0.0,
+        "eval_strategy": "epoch",
+    }
+    results = []
+    for padding_free in ("auto", False):
+        trainer = make(tmp_path, padding_free=padding_free, **given)
+        results.append((trainer.train().training_loss, trainer.evaluate()["eval_loss"]))
+    assert shapes == {8}
+    assert results[0] == pytest.approx(results[1], abs=1e-6)
+    assert results[0][1] != pytest.approx(make(tmp_path).evaluate()["eval_loss"], abs=1e-6)
+
+
 def test_what_would_be_ignored_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"compute_loss: .*compute_loss_func"):
 

@@ -1,0 +1,113 @@
+"""Where a run ends: early stopping and its resumption, data that runs dry, losses without a best."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from tests.unit.training.tiny import Pad, rows, tagger
+
+from evenweave import EarlyStoppingCallback, Trainer, TrainingArguments
+from evenweave.errors import DataError
+from evenweave.training.state import TrainerControl, TrainerState
+
+
+def make(out: Path, *, patience: int | None = None, **given: Any) -> Trainer:
+    data = given.pop("train_dataset", rows(24))
+    args = TrainingArguments(str(out), **{"use_cpu": True, "disable_tqdm": True, **given})
+    return Trainer(
+        model=tagger(),
+        args=args,
+        train_dataset=data,
+        eval_dataset=rows(8, seed=1),
+        data_collator=Pad(),
+        callbacks=[] if patience is None else [EarlyStoppingCallback(patience)],
+    )
+
+
+EPOCHS: dict[str, Any] = {
+    "num_train_epochs": 9,
+    "eval_strategy": "epoch",
+    "save_strategy": "epoch",
+    "learning_rate": 0.0,  # so that nothing ever improves
+    "metric_for_best_model": "loss",
+}
+
+
+def test_a_run_that_early_stopping_ended_stays_ended(tmp_path: Path) -> None:
+    stopped = make(tmp_path, patience=2, **EPOCHS)
+    stopped.train()
+    assert stopped.state.global_step == 9
+    resumed = make(tmp_path, patience=2, **EPOCHS)
+    assert resumed.train(resume_from_checkpoint=True).global_step == 9
+    longer = make(tmp_path, patience=4, **EPOCHS)
+    assert longer.train(resume_from_checkpoint=True).global_step == 15
+    # The same Trainer, from the start: a run of its own.
+    assert stopped.train().global_step == 9
+
+
+@pytest.mark.parametrize("greater", [True, False])
+def test_early_stopping_counts_as_transformers_does(tmp_path: Path, greater: bool) -> None:
+    import transformers
+
+    draw = torch.Generator().manual_seed(5)
+    args = TrainingArguments(
+        str(tmp_path), metric_for_best_model="x", greater_is_better=greater, eval_strategy="epoch"
+    )
+    args_theirs = SimpleNamespace(metric_for_best_model="x", greater_is_better=greater)
+    for trial in range(200):
+        patience, threshold = 1 + trial % 4, (0.0, 0.1, 0.3)[trial % 3]
+        mine = EarlyStoppingCallback(patience, threshold)
+        peer = transformers.EarlyStoppingCallback(patience, threshold)
+        state = TrainerState()
+        for value in torch.rand(8, generator=draw).tolist():
+            controls = TrainerControl(), TrainerControl()
+            mine.on_evaluate(args, state, controls[0], metrics={"eval_x": value})
+            peer.on_evaluate(args_theirs, state, controls[1], {"eval_x": value})
+            assert controls[0].should_training_stop == controls[1].should_training_stop
+            best = state.best_metric
+            if best is None or (value > best if greater else value < best):
+                state.best_metric = value
+
+
+def test_an_exhausted_generator_ends_the_run_and_keeps_the_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given: dict[str, Any] = {"max_steps": 20, "eval_strategy": "steps", "eval_steps": 10}
+    trainer = make(tmp_path, train_dataset=(row for row in rows(21)), **given)
+    with caplog.at_level("WARNING", logger="evenweave"):
+        assert trainer.train().global_step == 3
+    assert "ran dry after 3 of 20 steps" in caplog.text
+    assert (tmp_path / "checkpoint-3").is_dir()
+    assert "eval_loss" in trainer.state.log_history[-2]
+
+
+def test_a_stream_without_a_row_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="train_dataset: gave no rows for a single step"):
+        make(tmp_path, train_dataset=iter([]), max_steps=5).train()
+
+
+def test_a_stream_that_begins_anew_is_passed_as_often_as_steps_ask(tmp_path: Path) -> None:
+    class Again(torch.utils.data.IterableDataset[Any]):
+        def __iter__(self) -> Any:
+            return iter(rows(24))
+
+    first = make(tmp_path, train_dataset=Again(), max_steps=6, save_steps=3)
+    assert first.train().global_step == 6
+    # The third step was a pass's last, which a stream does not know; nothing of that pass is left.
+    resumed = make(tmp_path, train_dataset=Again(), max_steps=6, save_steps=3)
+    assert resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3")).global_step == 6
+    pairs = zip(first.model.parameters(), resumed.model.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_a_nan_is_never_the_best(tmp_path: Path) -> None:
+    values = iter([math.nan, 0.3, math.nan, 0.2])
+    trainer = make(tmp_path, **{**EPOCHS, "num_train_epochs": 4, "metric_for_best_model": "x"})
+    trainer.compute_metrics = lambda _: {"x": next(values)}
+    trainer.train()
+    assert trainer.state.best_metric == 0.3
