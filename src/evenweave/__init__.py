@@ -33,6 +33,7 @@ _HOME = {
     "EarlyStoppingCallback": "evenweave.training.callbacks",
     "EvalPrediction": "evenweave.training.state",
     "Seq2SeqTrainer": "evenweave.training.trainer",
+    "Seq2SeqTrainingArguments": "evenweave.training.arguments",
     "default_encoder": "evenweave.data.encoder",
     "tagger_to_train": "evenweave.training.models",
     "train_tagger": "evenweave.training.recipe",

@@ -187,3 +187,7 @@ class TrainingArguments:
     def to_json(self, path: Path) -> None:
         """Write the settings as JSON."""
         path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+# Their name for sequence-to-sequence models; here one class has the arguments of all.
+Seq2SeqTrainingArguments = TrainingArguments

@@ -48,16 +48,21 @@ class Measured:
     arrays: EvalPrediction | None
 
 
-def measure(trainer: Trainer, data: Prepared, *, prefix: str, keep: bool) -> Measured:
+def measure(
+    trainer: Trainer, data: Prepared, *, prefix: str, keep: bool, generation: dict[str, Any]
+) -> Measured:
     """Run the model over `data`; keep its outputs if asked to, or if the metrics function needs them.
 
     The trainer's `last_scores` are then everything the metric computed, and `last_metric` the metric with the
     statistics of all ranks.
     """
+    if generation and not trainer.args.predict_with_generate:
+        names = ", ".join(generation)
+        raise ArgumentError(f"{names}: of generate, which is called with predict_with_generate=True alone")
     began = time.monotonic()
     function = _metrics_function(trainer)
     metric = _metric(trainer, data, keep=keep)
-    arrays = _arrays(trainer) if keep or function is not None else None
+    arrays = _arrays(trainer, generation) if keep or function is not None else None
     consumer: Any = arrays or metric
     if arrays is not None and metric is not None:
         consumer = BothConsumer(arrays, metric)
@@ -135,7 +140,7 @@ def _metric(trainer: Trainer, data: Prepared, *, keep: bool) -> MetricConsumer |
     return None if metric is None else MetricConsumer(metric, data)
 
 
-def _arrays(trainer: Trainer) -> ArrayConsumer:
+def _arrays(trainer: Trainer, generation: dict[str, Any]) -> ArrayConsumer:
     args, model = trainer.args, trainer.model
     if not args.predict_with_generate:
         return ArrayConsumer(trainer.preprocess_logits_for_metrics)
@@ -144,4 +149,7 @@ def _arrays(trainer: Trainer) -> ArrayConsumer:
             f"predict_with_generate=True: {type(model).__name__} is no sequence-to-sequence model"
         )
     settings = {"max_length": args.generation_max_length, "num_beams": args.generation_num_beams}
-    return GeneratedConsumer(model, {name: value for name, value in settings.items() if value is not None})
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if "max_new_tokens" in generation:
+        settings.pop("max_length", None)
+    return GeneratedConsumer(model, settings | generation)

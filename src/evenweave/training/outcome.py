@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,6 +36,24 @@ def stopped(run: Run) -> str:
         f"stopped at step {step}; {kept[-1]} is saved; go on with --resume, or in Python with "
         "train(resume_from_checkpoint=True)"
     )
+
+
+def write_results(
+    folder: Path, known: Path, split: str, metrics: Mapping[str, Any], *, combined: bool
+) -> None:
+    """Write metrics to `<split>_results.json` in `folder`, and if `combined` to `all_results.json` as well.
+
+    Args:
+        known: where the `all_results.json` is that they are added to.
+    """
+    files = {f"{split}_results.json": dict(metrics)}
+    if combined:
+        before = known / "all_results.json"
+        earlier = json.loads(before.read_text(encoding="utf-8")) if before.is_file() else {}
+        files["all_results.json"] = {**earlier, **metrics}
+    for name, values in files.items():
+        text = json.dumps(values, indent=2, sort_keys=True) + "\n"
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def listed(split: str, metrics: Mapping[str, Any]) -> str:

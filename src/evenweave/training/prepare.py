@@ -7,7 +7,7 @@ read row by row as it is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,7 @@ def prepare(
         return dataset
     if isinstance(dataset, Encoded):
         return _from_encoded(dataset, accepted)
+    _refuse_other_things(dataset, role)
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
         if not hasattr(dataset, "__iter__"):
             raise ArgumentError(f"{role}_dataset: {type(dataset).__name__} has neither rows nor an iterator")
@@ -87,10 +88,62 @@ def prepare(
         )
     if dropped:
         log.info("%s data: columns the model does not take are left out: %s", role, ", ".join(dropped))
+    if isinstance(dataset, list | tuple):
+        _check_rows(dataset, kept, role)
     if own_collator:
         lengths = _lengths(dataset) if "input_ids" in kept else None
         return Prepared(_Selected(dataset, kept) if dropped else dataset, lengths=lengths)
     return _from_columns(Columns(_select(dataset, kept)), None, role)
+
+
+class PreparedSets:
+    """Data sets made ready, each once.
+
+    A list of rows may hold others by the next call, so it is kept for the length of a run alone.
+    """
+
+    def __init__(self) -> None:
+        self.running = False
+        self._known: dict[int, tuple[Any, Prepared]] = {}
+
+    def begin(self) -> None:
+        """A run begins: forget the lists."""
+        self._known = {k: known for k, known in self._known.items() if not isinstance(known[0], list)}
+        self.running = True
+
+    def get(self, dataset: Any, make: Callable[[], Prepared]) -> Prepared:
+        """Return what `make()` gave for this data set, now or before."""
+        known = self._known.get(id(dataset))
+        lasting = self.running or not isinstance(dataset, list)
+        if known is None or known[0] is not dataset or not lasting:
+            known = self._known[id(dataset)] = dataset, make()
+        return known[1]
+
+
+def _refuse_other_things(dataset: Any, role: str) -> None:
+    """Refuse what has a length or an iterator and yet is no data set."""
+    if isinstance(dataset, str):
+        raise ArgumentError(f"{role}_dataset: {dataset!r} is a string; load_dataset() reads files")
+    if isinstance(dataset, Mapping):
+        names = ", ".join(map(str, dataset))
+        raise ArgumentError(
+            f"{role}_dataset: a dict of {names}; give one split of several, or Columns(...) of columns"
+        )
+    if type(dataset).__module__ == "torch.utils.data.dataloader":
+        raise ArgumentError(
+            f"{role}_dataset: a DataLoader; give its data set and collate_fn, as batches are planned here"
+        )
+
+
+def _check_rows(dataset: Any, names: list[str], role: str) -> None:
+    for number, row in enumerate(dataset):
+        missing = names if not isinstance(row, Mapping) else [name for name in names if name not in row]
+        if missing:
+            found = ", ".join(row) if isinstance(row, Mapping) else f"a {type(row).__name__}"
+            raise DataError(
+                f"{role}_dataset: row {number:,} has {found or 'nothing'} and no {missing[0]!r}; "
+                "give every row the columns of row 0"
+            )
 
 
 def parts_of(dataset: Any, prefix: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,10 +31,10 @@ from evenweave.training.loss import Loss, kind_of
 from evenweave.training.measure import measure
 from evenweave.training.memory import memory_kept
 from evenweave.training.names import NOT_CALLED
-from evenweave.training.outcome import listed, outcome, stopped
+from evenweave.training.outcome import listed, outcome, stopped, write_results
 from evenweave.training.padding_free import make_flat
 from evenweave.training.precision import autocast_dtype
-from evenweave.training.prepare import Prepared, parts_of, prepare
+from evenweave.training.prepare import Prepared, PreparedSets, parts_of, prepare
 from evenweave.training.randomness import seed_everything
 from evenweave.training.saving import read_weights, write_model
 from evenweave.training.search import BestRun, search
@@ -128,8 +127,7 @@ class Trainer:
         self.last_scores: dict[str, Any] = {}
         self.last_metric: Metric | None = None
         self._flat: tuple[nn.Module, FlatModel | None] | None = None
-        self._prepared: dict[int, tuple[Any, Prepared]] = {}
-        self._running = False
+        self._sets = PreparedSets()
         self.tell("on_init_end")
 
     def __init_subclass__(cls) -> None:
@@ -165,14 +163,13 @@ class Trainer:
             if self.model_init is not None:
                 self.model = call_init(self.model_init)
                 take_label_names(self.model, self.train_dataset, role="train")
-            self._prepared = {k: v for k, v in self._prepared.items() if not isinstance(v[0], list)}
-            self._running = True
+            self._sets.begin()
             try:
                 run = start(self, resumed=resumed, interrupted=lambda: interrupt.asked)
                 began, first = time.monotonic(), self.state.global_step
                 self._train(run)
             finally:
-                self._running = False
+                self._sets.running = False
                 if isinstance(self.optimizer, RowAdamW):
                     self.optimizer.release()
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
@@ -198,33 +195,47 @@ class Trainer:
             if run.graphs:
                 run.graphs.release()
 
-    def evaluate(self, eval_dataset: Any = None, *, metric_key_prefix: str = "eval") -> dict[str, float]:
+    def evaluate(
+        self, eval_dataset: Any = None, *, metric_key_prefix: str = "eval", **generation: Any
+    ) -> dict[str, float]:
         """Return the loss and the metrics over a data set, each name behind `metric_key_prefix`.
+
+        Args:
+            eval_dataset: default that of the Trainer; of several there, one by its name.
+            metric_key_prefix: for predictions on other data, say "test".
+            generation: arguments of `generate` (max_length, num_beams, ...), with `predict_with_generate`.
 
         The loss is the mean over all valid labels, the same for any batch size. Scores in full, per entity
         type, are in `last_scores`. Of a dict of data sets each has its name in the prefix.
         """
         data = self.eval_dataset if eval_dataset is None else eval_dataset
+        if isinstance(data, str) and isinstance(self.eval_dataset, Mapping) and data in self.eval_dataset:
+            data = self.eval_dataset[data]
         if data is None:
             raise ArgumentError("eval_dataset: none given; pass one to evaluate()")
         metrics: dict[str, float] = {}
         for prefix, part in parts_of(data, metric_key_prefix).items():
             if eval_dataset is not None:
                 take_label_names(self.model, part, role=prefix)
-            metrics |= measure(self, self.prepared(part, prefix), prefix=prefix, keep=False).metrics
+            ready = self.prepared(part, prefix)
+            metrics |= measure(self, ready, prefix=prefix, keep=False, generation=generation).metrics
         metrics["epoch"] = self.state.epoch
         self.log(metrics)
         self.tell("on_evaluate", metrics=metrics)
         return metrics
 
-    def predict(self, test_dataset: Any, *, metric_key_prefix: str = "test") -> PredictionOutput:
+    def predict(
+        self, test_dataset: Any, *, metric_key_prefix: str = "test", **generation: Any
+    ) -> PredictionOutput:
         """Return logits, labels and metrics; rows in the order of the data set, padded with -100.
 
-        With `predict_with_generate` the predictions are the generated ids, padded with the padding token.
+        With `predict_with_generate` the predictions are the generated ids, padded with the padding token;
+        `generation` are arguments of `generate` for them. A head that gives several arrays, as the starts and
+        ends of answers, gives a tuple of them.
         """
         take_label_names(self.model, test_dataset, role=metric_key_prefix)
         data = self.prepared(test_dataset, metric_key_prefix)
-        measured = measure(self, data, prefix=metric_key_prefix, keep=True)
+        measured = measure(self, data, prefix=metric_key_prefix, keep=True, generation=generation)
         self.tell("on_predict", metrics=measured.metrics)
         arrays = measured.arrays or EvalPrediction(None, None)
         return PredictionOutput(arrays.predictions, arrays.label_ids, measured.metrics)
@@ -272,14 +283,11 @@ class Trainer:
         """Write `trainer_state.json` into `output_dir`."""
         self._write(lambda aside: self.state.to_json(aside / "trainer_state.json"))
 
-    def save_metrics(self, split: str, metrics: Mapping[str, Any]) -> None:
-        """Write `<split>_results.json` into `output_dir`."""
-        text = json.dumps(dict(metrics), indent=2, sort_keys=True) + "\n"
-
-        def write(aside: Path) -> None:
-            (aside / f"{split}_results.json").write_text(text, encoding="utf-8")
-
-        self._write(write)
+    def save_metrics(self, split: str, metrics: Mapping[str, Any], combined: bool = True) -> None:
+        """Write `<split>_results.json` into `output_dir`; `combined` adds them to `all_results.json`."""
+        self._write(
+            lambda aside: write_results(aside, Path(self.args.output_dir), split, metrics, combined=combined)
+        )
 
     def log_metrics(self, split: str, metrics: Mapping[str, Any]) -> None:
         """Print metrics, one a line."""
@@ -317,9 +325,9 @@ class Trainer:
 
             write_card(self, Path(self.args.output_dir) / "README.md", **facts)
 
-    def log(self, values: dict[str, float]) -> None:
+    def log(self, logs: dict[str, float]) -> None:
         """Record values in `state.log_history` and tell the callbacks."""
-        entry = {**values, "epoch": self.state.epoch, "step": self.state.global_step}
+        entry = {**logs, "epoch": self.state.epoch, "step": self.state.global_step}
         self.state.log_history.append(entry)
         self.tell("on_log", logs=entry)
 
@@ -328,12 +336,14 @@ class Trainer:
         self.callbacks.append(callback() if isinstance(callback, type) else callback)
 
     def remove_callback(self, callback: Any) -> None:
-        """Remove a callback, by instance or class."""
-        self.callbacks = [
-            c
-            for c in self.callbacks
-            if c is not callback and not (type(callback) is type and type(c) is callback)
-        ]
+        """Remove a callback, by instance or class; of a class, the first."""
+        self.pop_callback(callback)
+
+    def pop_callback(self, callback: Any) -> Any:
+        """Remove a callback, by instance or class, and return it; None where it is not there."""
+        found = next((c for c in self.callbacks if c is callback or type(c) is callback), None)
+        self.callbacks = [c for c in self.callbacks if c is not found]
+        return found
 
     def tell(self, event: str, **more: Any) -> None:
         """Call an event on every callback."""
@@ -353,10 +363,8 @@ class Trainer:
 
     def prepared(self, dataset: Any, role: str) -> Prepared:
         """Return a data set as the loop takes it; made once for each."""
-        known = self._prepared.get(id(dataset))
-        # A list may have other rows by the next call; within a run it is the same.
-        lasting = self._running or not isinstance(dataset, list)
-        if known is None or known[0] is not dataset or not lasting:
+
+        def make() -> Prepared:
             made = prepare(
                 dataset,
                 accepted=accepted_columns(self.model) if self.args.remove_unused_columns else None,
@@ -365,8 +373,9 @@ class Trainer:
                 role=role,
             )
             take_problem_type(self.model, made)
-            known = self._prepared[id(dataset)] = (dataset, made)
-        return known[1]
+            return made
+
+        return self._sets.get(dataset, make)
 
     def forward(self, loss: Loss | None = None) -> Forward:
         """The forward pass of this run's model, device and precision."""

@@ -12,7 +12,7 @@ import torch
 from tests.helpers.tiny_tagger import LABELS, bert_tokenizer, random_tagger
 from tests.unit.training.tiny import NAMES, Pad, rows, tagger
 
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics.registry import load
 from evenweave.training import Trainer, TrainerCallback, TrainingArguments
 from evenweave.training.search import BestRun
@@ -186,8 +186,12 @@ def test_predict_with_generate_scores_generated_ids(tmp_path: Path) -> None:
     assert ids[4, : len(one)].tolist() == one.tolist()
     assert labels is not None
     assert labels[4][: len(data[4]["labels"])].tolist() == data[4]["labels"]
+    assert trainer.predict(data[:7], max_length=4, num_beams=1).predictions.shape[1] <= 4
+    assert trainer.predict(data[:7], max_new_tokens=3, min_new_tokens=3).predictions.shape[1] == 4
     with pytest.raises(ArgumentError, match="no sequence-to-sequence model"):
         make(tmp_path, predict_with_generate=True, compute_metrics=compute).evaluate()
+    with pytest.raises(ArgumentError, match=r"num_beams: of generate, .*predict_with_generate=True alone"):
+        make(tmp_path).evaluate(num_beams=2)
 
 
 def test_data_sets_mapped_as_the_tutorial_does_it(tmp_path: Path) -> None:
@@ -444,3 +448,39 @@ def test_random_masks_go_on_after_a_resume(tmp_path: Path) -> None:
     run(tmp_path / "b", 2).train(resume_from_checkpoint=True)
     both = [(tmp_path / x / "checkpoint-6" / "model.safetensors").read_bytes() for x in "ab"]
     assert both[0] == both[1]
+
+
+def test_what_is_no_data_set_is_refused_in_one_line(tmp_path: Path) -> None:
+    data = rows(4)
+    loader = torch.utils.data.DataLoader(data, batch_size=2, collate_fn=Pad())  # type: ignore[arg-type]
+    for given, said in (
+        ("file.conll", "train_dataset: 'file.conll' is a string"),
+        ({"train": data}, "train_dataset: a dict of train; give one split"),
+        (loader, "train_dataset: a DataLoader; give its data set"),
+    ):
+        with pytest.raises(ArgumentError, match=said):
+            make(tmp_path, train_dataset=given).train()
+    for bad, said in (
+        (None, "a NoneType and no 'input_ids'"),
+        ({"input_ids": [1]}, "input_ids and no 'labels'"),
+    ):
+        with pytest.raises(DataError, match=f"train_dataset: row 4 has {said}"):
+            make(tmp_path, train_dataset=[*data, bad]).train()
+
+
+def test_one_of_several_data_sets_is_evaluated_by_its_name(tmp_path: Path) -> None:
+    trainer = make(tmp_path, eval_dataset={"near": rows(8, seed=1), "far": rows(8, seed=2)})
+    assert trainer.evaluate("far")["eval_loss"] == trainer.evaluate()["eval_far_loss"]
+    with pytest.raises(ArgumentError, match="eval_dataset: 'wide' is a string"):
+        trainer.evaluate("wide")
+
+
+def test_callbacks_are_taken_out_one_at_a_time(tmp_path: Path) -> None:
+    trainer = make(tmp_path)
+    first, second = TrainerCallback(), TrainerCallback()
+    trainer.add_callback(first)
+    trainer.add_callback(second)
+    assert trainer.pop_callback(TrainerCallback) is first
+    assert trainer.pop_callback(first) is None
+    trainer.remove_callback(second)
+    assert second not in trainer.callbacks

@@ -364,4 +364,8 @@ def test_state_and_metrics_are_saved_as_json(tmp_path: Path) -> None:
     state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
     assert state["global_step"] == 5
     assert json.loads((tmp_path / "out" / "train_results.json").read_text()) == output.metrics
+    trainer.save_metrics("eval", {"eval_f1": 0.5})
+    trainer.save_metrics("test", {"test_f1": 0.25}, combined=False)
+    everything = json.loads((tmp_path / "out" / "all_results.json").read_text())
+    assert everything == {**output.metrics, "eval_f1": 0.5}
     assert {f.name for f in dataclasses.fields(trainer.state)} == set(state)
