@@ -193,4 +193,4 @@ def _score(
         chosen = logits[row, first - begin - 1 : end - begin - 1].float()
         true = torch.from_numpy(ids[first:end].copy()).to(device)
         loss = torch.nn.functional.cross_entropy(chosen, true, reduction="none")
-        out[first:end] = -loss.double().cpu().numpy()
+        out[first:end] = -loss.cpu().double().numpy()

@@ -22,6 +22,7 @@ from evenweave.training.distributed import Ranks
 from evenweave.training.feed import Feed, Plan, Rows
 from evenweave.training.forward import LABEL_NAMES, Forward, Result
 from evenweave.training.loss import IGNORED, OF_ROWS, Kind, logits_of
+from evenweave.training.precision import widest
 from evenweave.training.prepare import Prepared
 
 # Batches that are sorted by length together; enough for little padding, few enough for constant memory.
@@ -85,8 +86,8 @@ def run_pass(
     """
     was_training = model.training
     model.eval()
-    loss_sum = torch.zeros((), dtype=torch.float64, device=forward.device)
-    count = torch.zeros((), dtype=torch.float64, device=forward.device)
+    loss_sum = torch.zeros((), dtype=widest(forward.device), device=forward.device)
+    count = torch.zeros_like(loss_sum)
     batches = seen = 0
     try:
         with torch.inference_mode():
@@ -95,7 +96,7 @@ def run_pass(
                 for numbers, batch in zip(batch_rows, loaded, strict=False):
                     done = forward.run(model, batch)
                     if done.labels is not None:
-                        loss_sum += forward.loss.sum(done.outputs, done.labels).double()
+                        loss_sum += forward.loss.sum(done.outputs, done.labels).to(loss_sum.dtype)
                         count += forward.loss.count(done.labels).to(count.device)
                     if consumer is not None:
                         labels = _labels(done, kind=forward.loss.kind)

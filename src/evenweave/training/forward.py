@@ -128,7 +128,7 @@ class Forward:
         return self.loss.sum(result.outputs, result.labels), result.outputs
 
     def count(self, batch: dict[str, Any]) -> Tensor:
-        """Return what the batch adds to the divisor of the loss, 0-d float64 on the CPU or the device."""
+        """Return what the batch adds to the divisor of the loss, 0-d, on the CPU or the device."""
         label = next((batch[name] for name in LABEL_NAMES if name in batch), None)
         if not isinstance(label, Tensor):
             raise DataError(

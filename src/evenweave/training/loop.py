@@ -30,6 +30,7 @@ from evenweave.training.graphs import Graphs
 from evenweave.training.half_weights import HalfWeights
 from evenweave.training.nonfinite import settle, usable
 from evenweave.training.optim import clip_gradients
+from evenweave.training.precision import widest
 from evenweave.training.sharding import plain
 from evenweave.training.state import TrainerControl, TrainerState
 
@@ -154,7 +155,7 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     if run.ranks.world > 1:
         own, run.asked = run.ranks.sum(torch.stack([own, own.new_tensor(float(run.interrupted()))]))
     total = own.clamp(min=1e-12)
-    loss_sum = torch.zeros((), dtype=torch.float64, device=forward.device)
+    loss_sum = torch.zeros((), dtype=widest(forward.device), device=forward.device)
     for place, micro in enumerate(micro_batches):
         last = place == len(micro_batches) - 1
         with run.ranks.last_only(run.wrapped, last=last):
@@ -166,7 +167,7 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
                 # DDP averages gradients over ranks; the sum is wanted.
                 (part * (run.ranks.world / total).to(part)).backward()  # type: ignore[no-untyped-call]
                 use_layout(None)
-        loss_sum += part.detach().double()
+        loss_sum += part.detach().to(loss_sum.dtype)
         if not last:
             run.tell("on_substep_end")
     _count_tokens(run, micro_batches)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evenweave.errors import ArgumentError, DataError
+from evenweave.training.precision import widest
 
 IGNORED = -100
 Kind = Literal["tokens", "causal", "classes", "multi_label", "regression", "own"]
@@ -59,14 +60,15 @@ class Loss:
             raise ArgumentError(f"label_smoothing_factor, class_weights: {why}; leave them out")
 
     def count(self, labels: Tensor) -> Tensor:
-        """Return what the sum is to be divided by: valid labels, or their weights. A 0-d float64 tensor."""
+        """Return what the sum is to be divided by: valid labels, or their weights; 0-d, of `widest` type."""
+        wide = widest(labels.device)
         if self.kind in ("regression", "multi_label") or labels.is_floating_point():
-            return torch.tensor(float(labels.numel()), dtype=torch.float64, device=labels.device)
+            return torch.tensor(float(labels.numel()), dtype=wide, device=labels.device)
         target = labels[..., 1:] if self.kind == "causal" else labels
         valid = target != IGNORED
         if self.class_weights is None or self.kind == "own" or self.function is not None:
-            return valid.sum().double()
-        return self.class_weights.to(target.device)[target[valid]].double().sum()
+            return valid.sum().to(wide)
+        return self.class_weights.to(target.device)[target[valid]].to(wide).sum()
 
     def sum(self, outputs: Any, labels: Tensor) -> Tensor:
         """Return the loss summed over valid labels; 0-d float32, 0 where no label is valid."""

@@ -1,4 +1,4 @@
-"""Which precision a run computes in, and why."""
+"""Which precision a run computes in, and why; and which it adds losses up in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import torch
 
 from evenweave.errors import ArgumentError
 from evenweave.training.arguments import TrainingArguments
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """Return the type to add up losses in: float64, but on Apple's GPUs, which have none."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def autocast_dtype(args: TrainingArguments, device: torch.device) -> tuple[torch.dtype | None, str]:

@@ -484,3 +484,24 @@ def test_callbacks_are_taken_out_one_at_a_time(tmp_path: Path) -> None:
     assert trainer.pop_callback(first) is None
     trainer.remove_callback(second)
     assert second not in trainer.callbacks
+
+
+def test_an_evaluation_needs_no_float64_where_a_device_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from evenweave.training import evaluation, loss
+
+    class Narrow(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            made = func(*args, **(kwargs or {}))
+            assert getattr(made, "dtype", None) != torch.float64, func
+            return made
+
+    wanted = make(tmp_path).evaluate()["eval_loss"]
+    for module in (evaluation, loss):
+        monkeypatch.setattr(module, "widest", lambda device: torch.float32)
+    trainer = make(tmp_path)
+    with Narrow():
+        assert trainer.evaluate()["eval_loss"] == pytest.approx(wanted, rel=1e-6)
