@@ -339,6 +339,20 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
         make(tmp_path, optim="adam").train()
     with pytest.raises(ArgumentError, match="lr_scheduler_type='linea'"):
         make(tmp_path, lr_scheduler_type="linea").train()
+    with pytest.raises(
+        ArgumentError, match="optim_args: 'foo' is not among what sgd takes there: momentum, "
+    ):
+        make(tmp_path, optim="sgd", optim_args={"foo": 1}).train()
+    with pytest.raises(ArgumentError, match="'lr' is not among what adafactor takes"):
+        make(tmp_path, optim="adafactor", optim_args={"lr": 1}).train()
+    with pytest.raises(ArgumentError, match=r"optim='sgd', optim_args=\{'momentum': -1\}: Invalid momentum"):
+        make(tmp_path, optim="sgd", optim_args={"momentum": -1}).train()
+    with pytest.raises(
+        ArgumentError, match="lr_scheduler_kwargs: 'foo' is not among what linear takes there: nothing"
+    ):
+        make(tmp_path, lr_scheduler_kwargs={"foo": 1}).train()
+    with pytest.raises(ArgumentError, match="could not convert string to float: 'x'"):
+        make(tmp_path, lr_scheduler_type="cosine", lr_scheduler_kwargs={"num_cycles": "x"}).train()
     with pytest.raises(CheckpointError, match="no complete checkpoint"):
         make(tmp_path).train(resume_from_checkpoint=True)
     with pytest.raises(DataError, match="takes none of its columns"):
