@@ -227,6 +227,7 @@ class Trainer:
         compute_objective: Callable[[dict[str, float]], Any] | None = None,
         n_trials: int = 20,
         direction: str | Sequence[str] = "minimize",
+        backend: str | None = None,
         hp_name: Callable[[Any], str] | None = None,
         **more: Any,
     ) -> BestRun | list[BestRun]:
@@ -236,11 +237,13 @@ class Trainer:
             hp_space: `f(trial) -> {argument: value}`; default learning rate, epochs, batch size and seed.
             compute_objective: `f(metrics) -> number`; default the sum of the scores, or else the loss.
             direction: "minimize" or "maximize", or one for each number of the objective.
+            backend: "optuna", which None stands for too; there is no other.
             hp_name: `f(trial) -> str`, the name of its run.
             more: what `optuna.create_study` and `study.optimize` take: storage, sampler, pruner, timeout, ...
 
         Raises:
-            ArgumentError: no `model_init` or no `eval_dataset`.
+            ArgumentError: no `model_init` or no `eval_dataset`, or a value that cannot be.
+            TrainingError: no trial was completed.
             MissingDependencyError: Optuna is not installed.
         """
         return search(
@@ -249,6 +252,7 @@ class Trainer:
             compute_objective=compute_objective,
             n_trials=n_trials,
             direction=direction,
+            backend=backend,
             hp_name=hp_name,
             **more,
         )
