@@ -19,11 +19,16 @@ def label_names(model: Any) -> list[str]:
     return [str(named[index]) for index in sorted(named)]
 
 
+def is_nameless(label: str) -> bool:
+    """Whether a label is called LABEL_0, LABEL_1, ..., which is to say nothing."""
+    return _NAMELESS.fullmatch(label) is not None
+
+
 def take_label_names(model: Any, dataset: Any) -> None:
     """Give a model whose labels are called LABEL_0, LABEL_1, ... the names in the data set's features."""
     own = label_names(model)
     features = getattr(dataset, "features", None)
-    if not own or not features or not all(_NAMELESS.fullmatch(name) for name in own):
+    if not own or not features or not all(map(is_nameless, own)):
         return
     for column in _COLUMNS:
         names = label_names_of(features[column]) if column in features else None

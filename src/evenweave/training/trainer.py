@@ -37,7 +37,7 @@ from evenweave.training.padding_free import make_flat
 from evenweave.training.precision import autocast_dtype
 from evenweave.training.prepare import Prepared, prepare
 from evenweave.training.randomness import seed_everything
-from evenweave.training.saving import read_weights, write_model
+from evenweave.training.saving import read_best, write_model
 from evenweave.training.search import BestRun, search
 from evenweave.training.sharding import weights
 from evenweave.training.start import start
@@ -172,7 +172,7 @@ class Trainer:
                     self.optimizer.release()
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
             log.info("loading the best model, of %s", self.state.best_model_checkpoint)
-            read_weights(self.model, Path(self.state.best_model_checkpoint))
+            read_best(self.model, Path(self.state.best_model_checkpoint))
         metrics = outcome(run, time.monotonic() - began, self.state.global_step - first)
         self.log(metrics)
         self.tell("on_train_end")
