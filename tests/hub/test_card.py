@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.hub.client import Client
 from tests.hub.hub_server import HubServer
+from tests.unit.training.tiny import quiet, tagger
 
 from evenweave.data.dataset import Dataset
-from evenweave.hub.card import metadata, render
+from evenweave.errors import CheckpointError
+from evenweave.hub.card import metadata, render, write_card
 from evenweave.hub.curve import curve_svg
 from evenweave.hub.digest import digest_of
 from evenweave.hub.facts import CardFacts, Run
+from evenweave.training import Trainer
 
 BARE = Run(
     name="news",
@@ -37,6 +42,25 @@ BARE = Run(
     commit=None,
     longest=None,
 )
+
+
+def test_a_card_that_cannot_be_written_is_one_line_and_the_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    trainer = Trainer(model=tagger(), args=quiet(tmp_path / "out"))
+    trainer.create_model_card(model_name="old")
+    with monkeypatch.context() as patched:
+        patched.setattr("evenweave.training.checkpoint._sync", full)
+        with pytest.raises(CheckpointError, match=r"out: not saved \(No space left"):
+            trainer.create_model_card(model_name="new")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"README.md"}
+    assert "# old" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="file: not saved"):
+        write_card(trainer, tmp_path / "file" / "README.md")
 
 
 def test_a_published_tagger_has_a_card_that_the_hub_parses_back(

@@ -61,6 +61,23 @@ def test_two_hundred_steps_give_the_same_losses(tmp_path: Path) -> None:
     assert ours[-1] < ours[0] / 2
 
 
+@pytest.mark.parametrize(
+    ("optim", "optim_args"),
+    [
+        ("adamw_torch", None),
+        ("adafactor", None),
+        ("sgd", "momentum=0.9, nesterov=true"),
+        ("adagrad", "eps=1e-8"),
+        ("rmsprop", "alpha=0.9,centered=yes"),
+    ],
+)
+def test_optimizers_are_those_of_the_same_name(tmp_path: Path, optim: str, optim_args: str | None) -> None:
+    data = rows(160, seed=5)
+    given: dict[str, Any] = {"optim": optim, "optim_args": optim_args, "max_steps": 60, "weight_decay": 0.1}
+    ours, theirs = _ours(tmp_path, data, **given), _theirs(tmp_path, data, **given)
+    assert ours == pytest.approx(theirs, abs=1e-4, rel=1e-3)
+
+
 def test_accumulation_leaves_ours_unchanged_and_theirs_not(tmp_path: Path) -> None:
     data = rows(160, seed=5)
     split: dict[str, Any] = {

@@ -33,9 +33,11 @@ def print_scores(scores: Mapping[str, Mapping[str, Any]], *, where: Path | None 
 
     console = Console(highlight=False)
     for split, result in scores.items():
-        table = Table(
-            title=f"{split}: {result['rows']:,} rows, loss {result['loss']:.4f}", title_justify="left"
-        )
+        said = f"{split}: {result['rows']:,} rows, loss {result['loss']:.4f}"
+        if not result["overall"]:
+            console.print(f"{said}\n")  # labels that are no tags of a scheme have no entities to score
+            continue
+        table = Table(title=said, title_justify="left")
         table.add_column("entity")
         for name in ("precision", "recall", "F1", "support"):
             table.add_column(name, justify="right")

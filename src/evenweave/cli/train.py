@@ -14,7 +14,12 @@ def train(
     model: Annotated[
         str | None, typer.Option(help="Encoder: a directory or Hub name. Default: all-MiniLM-L6-v2.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML or JSON file of training arguments.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML or JSON file of training arguments; a checkpoint's training_args.json is one."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="A training argument as key=value, over --config; repeatable."),

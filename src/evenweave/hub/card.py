@@ -11,6 +11,7 @@ from evenweave.errors import ArgumentError
 from evenweave.hub import card_sections as sections
 from evenweave.hub.curve import curve_svg
 from evenweave.hub.facts import CardFacts, Run, gather, is_hub_name
+from evenweave.training.checkpoint import write_aside
 
 if TYPE_CHECKING:
     from evenweave.training.recipe import TaggerRun
@@ -29,6 +30,7 @@ def write_card(run: TaggerRun | Trainer, path: str | Path, **facts: Any) -> Path
 
     Raises:
         ArgumentError: a fact that is no field of `CardFacts`.
+        CheckpointError: the disk is full or not writable; an earlier card is as it was.
     """
     for name in facts:
         if name not in CardFacts.__dataclass_fields__:
@@ -37,12 +39,14 @@ def write_card(run: TaggerRun | Trainer, path: str | Path, **facts: Any) -> Path
     trainer: Any = getattr(run, "trainer", run)
     known = getattr(trainer, "card_facts", None) or CardFacts()
     given = gather(trainer, CardFacts(**{**vars(known), **facts}))
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    curve = curve_svg(given.history)
-    if curve:
-        (target.parent / CURVE).write_text(curve, encoding="utf-8")
-    target.write_text(render(given, curve=bool(curve)), encoding="utf-8")
+    target, curve = Path(path), curve_svg(given.history)
+
+    def write(aside: Path) -> None:
+        if curve:
+            (aside / CURVE).write_text(curve, encoding="utf-8")
+        (aside / target.name).write_text(render(given, curve=bool(curve)), encoding="utf-8")
+
+    write_aside(target.parent, write)
     return target
 
 

@@ -21,6 +21,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Workers = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]  # what torch.manual_seed takes
 T = TypeVar("T")
 
 
@@ -112,8 +113,8 @@ class TrainingArguments:
     fsdp: bool | str | None = None
     """Shard parameters, gradients and optimizer state over the ranks (FSDP2)."""
     full_determinism: bool = False
-    seed: int = 42
-    data_seed: int | None = None
+    seed: Seed = 42
+    data_seed: Seed | None = None
 
     # Logging
     logging_strategy: When = "steps"

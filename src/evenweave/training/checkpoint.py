@@ -158,9 +158,8 @@ def write_aside(output_dir: Path, write: Callable[[Path], None]) -> None:
             path.replace(target)
         _sync(output_dir)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{output_dir}: model not saved ({_reason(error)}); make room and save again"
-        ) from error
+        said = "make room or choose another directory, and save again"
+        raise CheckpointError(f"{output_dir}: not saved ({_reason(error)}); {said}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

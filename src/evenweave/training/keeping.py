@@ -22,6 +22,7 @@ from torch import Tensor
 from evenweave.errors import CheckpointError
 from evenweave.training import checkpoint as checkpoints
 from evenweave.training.feed import Feed
+from evenweave.training.labels import is_nameless, label_names
 from evenweave.training.loop import Run
 from evenweave.training.optimizer_state import (
     OptimizerState,
@@ -74,13 +75,16 @@ def resume(run: Run, folder: Path) -> None:
     """Put the run where it was when `folder` was saved.
 
     Raises:
-        CheckpointError: the checkpoint has no optimizer state (`save_only_model`).
+        CheckpointError: the checkpoint has no optimizer state (`save_only_model`), or another run's: its
+            labels, optimizer or schedule are others.
     """
     if not (folder / "run_state.json").is_file():
         raise CheckpointError(f"{folder}: was saved with save_only_model, so training cannot go on from it")
+    _same_labels(run.model, folder)
     load_optimizer(run.optimizer, folder)
     values = json.loads((folder / "run_state.json").read_text(encoding="utf-8"))
     _say_what_changed(run, folder, values)
+    _same_schedule(run.schedule, values["schedule"], folder)
     run.schedule.load_state_dict(values["schedule"])
     run.events.load_state_dict(values["callbacks"])
     load_random_state(folder, rank=run.ranks.rank)
@@ -173,6 +177,30 @@ def _say_what_changed(run: Run, folder: Path, values: dict[str, Any]) -> None:
         log.warning(
             "this run goes on otherwise than it began, with %s; learning rate and optimizer stay as saved",
             ", ".join(changed),
+        )
+
+
+def _same_labels(model: Any, folder: Path) -> None:
+    """Refuse to go on where the ids of labels mean others than they did: nothing else would show it."""
+    config = folder / "config.json"
+    if not config.is_file():
+        return
+    named = json.loads(config.read_text(encoding="utf-8")).get("id2label") or {}
+    for index, own in enumerate(label_names(model)):
+        before = str(named.get(str(index), own))
+        if before != own and not (is_nameless(before) or is_nameless(own)):
+            raise CheckpointError(
+                f"{folder}: label {index} is {before!r} there and {own!r} in this model; give the model the "
+                "labels in the checkpoint's order, or start without resuming"
+            )
+
+
+def _same_schedule(schedule: Any, saved: dict[str, Any], folder: Path) -> None:
+    own = schedule.state_dict()
+    if own.keys() - saved and saved.keys() - own:
+        raise CheckpointError(
+            f"{folder}: holds the state of another schedule than {type(schedule).__name__}; resume with "
+            "the lr_scheduler_type it was saved with"
         )
 
 

@@ -25,6 +25,11 @@ def label_names(model: Any) -> list[str]:
     return [str(named[index]) for index in sorted(named)]
 
 
+def is_nameless(label: str) -> bool:
+    """Whether a label is called LABEL_0, LABEL_1, ..., which is to say nothing."""
+    return _NAMELESS.fullmatch(label) is not None
+
+
 def take_label_names(model: Any, dataset: Any, *, role: str) -> None:
     """See to it that model and data mean the same by a label id, as far as both say.
 
@@ -42,7 +47,7 @@ def take_label_names(model: Any, dataset: Any, *, role: str) -> None:
     if not own or not named:
         return
     column, names = next(iter(named.items()))
-    if len(names) == len(own) and all(_NAMELESS.fullmatch(name) for name in own):
+    if len(names) == len(own) and all(map(is_nameless, own)):
         model.config.id2label = dict(enumerate(names))
         model.config.label2id = {name: index for index, name in enumerate(names)}
         log.info("labels     named by the data (column %r): %s", column, ", ".join(names))

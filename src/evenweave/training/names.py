@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evenweave.errors import ArgumentError
+from evenweave.training.options import read_mapping
 
 # Old name -> the name it has today. Used with one FutureWarning.
 RENAMED = {
@@ -193,6 +194,11 @@ def _converted(name: str, value: Any) -> Any:
         return "group_by_length" if value else "random"
     if name == "warmup_ratio" and value == 1:
         return math.nextafter(1.0, 0.0)  # 1 would be one step
+    if name in ("optim_args", "lr_scheduler_kwargs"):
+        return read_mapping(name, value)
+    if name == "optim" and _plain(value) == "adamw_hf":
+        warnings.warn("optim='adamw_hf' is now 'adamw_torch'", FutureWarning, stacklevel=4)
+        return "adamw_torch"
     return _plain(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from evenweave.training.arguments import TrainingArguments
 from evenweave.training.models import tagger_to_train
 from evenweave.training.names import resolve
 from evenweave.training.randomness import seed_everything
+from evenweave.training.scores import is_tagging_scheme
 from evenweave.training.scratch import scratch_model, train_word_piece
 from evenweave.training.state import TrainOutput
 from evenweave.training.trainer import Trainer
@@ -106,6 +108,13 @@ def train_tagger(
     args = arguments_for(output_dir, settings)
     splits: dict[str, Dataset] = splits_of(data)
     names = names_of(splits, label_column)
+    if len(names) < 2:
+        raise DataError(
+            f"data: {names[0]!r} is the one label in column {label_column!r}, so there is nothing to learn; "
+            "label some words otherwise, or name the column of tags with label_column"
+        )
+    if not is_tagging_scheme(names) and "metric_for_best_model" not in settings:
+        args = dataclasses.replace(args, metric_for_best_model="loss")  # there are no entities to score
     # Splits that were loaded apart may number the same labels otherwise.
     splits = {name: with_label_ids(split, names, label_column=label_column) for name, split in splits.items()}
     splits = with_validation(splits, seed=args.seed)
@@ -174,8 +183,6 @@ def evaluate_tagger(
 
 def arguments_for(output_dir: str | Path, settings: Mapping[str, Any]) -> TrainingArguments:
     """Return the arguments of a tagger's run: `settings` over `DEFAULTS`."""
-    import dataclasses
-
     known = [field.name for field in dataclasses.fields(TrainingArguments)]
     chosen = {**DEFAULTS, **resolve(settings, known), "output_dir": str(output_dir)}
     unlike = chosen["eval_strategy"] != chosen["save_strategy"] or chosen["eval_strategy"] == "no"

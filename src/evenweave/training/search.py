@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from torch import nn
 
-from evenweave.errors import ArgumentError, missing
+from evenweave.errors import ArgumentError, TrainingError, missing
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import EarlyStoppingCallback, TrainerCallback
 from evenweave.training.defaults import call_init
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("evenweave")
 _STUDY = ("study_name", "storage", "sampler", "pruner", "load_if_exists")
+# Parameters of `Study.optimize` that the search fills in itself.
+_OWN = ("self", "func", "n_trials")
 # Numbers about the pass rather than the model.
 _ASIDE = ("_loss", "_runtime", "_per_second")
 
@@ -39,8 +43,9 @@ def search(
     *,
     hp_space: Callable[[Any], dict[str, Any]] | None,
     compute_objective: Callable[[dict[str, float]], Any] | None,
-    n_trials: int,
+    n_trials: int | None,
     direction: str | Sequence[str],
+    backend: str | None,
     hp_name: Callable[[Any], str] | None,
     **more: Any,
 ) -> BestRun | list[BestRun]:
@@ -49,6 +54,7 @@ def search(
         import optuna
     except ImportError:
         raise missing("optuna", extra="search") from None
+    _check(n_trials, direction, backend, more, optimize=optuna.Study.optimize)
     if trainer.model_init is None:
         raise ArgumentError("model_init: needed, so that each trial starts from a fresh model")
     if trainer.eval_dataset is None:
@@ -56,17 +62,18 @@ def search(
     if trainer.ranks.world > 1:
         raise ArgumentError("hyperparameter_search: runs in one process; start it without torchrun")
     init = trainer.model_init
-    space, objective = hp_space or default_space, compute_objective or default_objective
-    several = not isinstance(direction, str)
+    space, several = hp_space or default_space, not isinstance(direction, str)
+    objective = _numbers(compute_objective or default_objective, len(direction) if several else None)
 
     def trial_objective(trial: Any) -> Any:
         chosen = space(trial)
+        if not isinstance(chosen, Mapping):
+            raise ArgumentError(f"hp_space: returned {chosen!r}; return {{argument: value}}")
         run_name = hp_name(trial) if hp_name else f"run-{trial.number}"
         log.info("trial %d: %s", trial.number, ", ".join(f"{k}={v}" for k, v in chosen.items()))
         folder = str(Path(trainer.args.output_dir) / run_name)
-        args = dataclasses.replace(
-            trainer.args, output_dir=folder, run_name=run_name, push_to_hub=False, **chosen
-        )
+        own = {"output_dir": folder, "run_name": run_name, "push_to_hub": False}
+        args = dataclasses.replace(trainer.args, **{**chosen, **own})
         watch = Watch(trial, objective, prune=not several)
         one = _another(trainer, args, init=lambda: call_init(init, trial), callback=watch)
         step = one.train().global_step
@@ -77,10 +84,47 @@ def search(
     known = {name: more.pop(name) for name in _STUDY if name in more}
     study = optuna.create_study(**goals, **known)
     study.optimize(trial_objective, n_trials=n_trials, **more)
+    if not any(trial.state.name == "COMPLETE" for trial in study.trials):
+        ends = Counter(trial.state.name.lower() for trial in study.trials)
+        said = ", ".join(f"{count} {end}" for end, count in ends.items())
+        raise TrainingError(f"hyperparameter_search: no trial was completed ({said}), so none is best")
     if several:
         return [BestRun(str(t.number), list(t.values), dict(t.params)) for t in study.best_trials]
     best = study.best_trial
     return BestRun(str(best.number), float(study.best_value), dict(best.params))
+
+
+def _check(
+    n_trials: Any, direction: Any, backend: Any, more: Mapping[str, Any], *, optimize: Callable[..., Any]
+) -> None:
+    """Refuse what Optuna would not understand, before anything runs."""
+    if backend not in (None, "optuna"):
+        raise ArgumentError(f"backend={backend!r}: there is 'optuna' alone; leave it out")
+    endless = n_trials is None and more.get("timeout") is None
+    if endless or not (n_trials is None or (isinstance(n_trials, int) and n_trials >= 1)):
+        raise ArgumentError(f"n_trials={n_trials!r}: give how many runs to compare, 1 or more")
+    goals = [direction] if isinstance(direction, str) or not isinstance(direction, Sequence) else direction
+    if not goals or not all(goal in ("minimize", "maximize") for goal in goals):
+        raise ArgumentError(f"direction={direction!r}: give 'minimize' or 'maximize', or a list of them")
+    known = [*_STUDY, *(name for name in inspect.signature(optimize).parameters if name not in _OWN)]
+    unknown = next((name for name in more if name not in known), None)
+    if unknown is not None:
+        raise ArgumentError(f"{unknown}: not among what the search takes besides: {', '.join(known)}")
+
+
+def _numbers(objective: Callable[[dict[str, float]], Any], count: int | None) -> Callable[..., Any]:
+    """Return `objective` with a check that it gives a number, or `count` of them."""
+
+    def checked(metrics: dict[str, float]) -> Any:
+        value = objective(metrics)
+        values = [value] if count is None else value
+        ours = isinstance(values, Sequence) and len(values) == (count or 1)
+        if not ours or not all(isinstance(number, SupportsFloat) for number in values):
+            wanted = "a number" if count is None else f"{count} numbers, one a direction"
+            raise ArgumentError(f"compute_objective: returned {value!r}; return {wanted}")
+        return value
+
+    return checked
 
 
 class Watch(TrainerCallback):

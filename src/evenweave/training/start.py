@@ -38,8 +38,15 @@ _GRADIENT_EVENTS = ("on_pre_optimizer_step", "on_optimizer_step")
 
 
 def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], bool]) -> Run:
-    """Return a run ready for its first step, or where `resumed` left off."""
+    """Return a run ready for its first step, or where `resumed` left off.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+    """
     args, ranks, model = trainer.args, trainer.ranks, trainer.model
+    if trainer.eval_dataset is None and (args.eval_strategy != "no" or args.eval_on_start):
+        said = f"eval_strategy={args.eval_strategy!r}, eval_on_start={args.eval_on_start}"
+        raise ArgumentError(f"{said}: there is no eval_dataset; give one, or set 'no' and False")
     trainer.state = state = keeping.read_state(resumed) if resumed else TrainerState()
     trainer.control = control = TrainerControl()
     if resumed:
@@ -101,7 +108,7 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
         control=control,
         epochs=epochs,
         log=lambda: _log(trainer, run),
-        evaluate=lambda: _evaluate(trainer, run),
+        evaluate=lambda: _evaluate_safely(trainer, run),
         save=lambda: _save(trainer, run),
         interrupted=interrupted,
         halves=halves,
@@ -212,6 +219,18 @@ def _log(trainer: Trainer, run: Run) -> None:
     trainer.log(values)
 
 
+def _evaluate_safely(trainer: Trainer, run: Run) -> None:
+    """Evaluate; where the settings ask for what there is not, save first: the steps so far cost more."""
+    try:
+        _evaluate(trainer, run)
+    except ArgumentError as error:
+        if run.args.save_strategy == "no":
+            raise
+        run.save()
+        kept = run.state.saved_checkpoints[-1]
+        raise ArgumentError(f"{error}; the run so far is in {kept}, to resume from") from None
+
+
 def _evaluate(trainer: Trainer, run: Run) -> None:
     metrics = trainer.evaluate()
     run.state.loss_evaluated = (0.0, 0)
@@ -220,7 +239,7 @@ def _evaluate(trainer: Trainer, run: Run) -> None:
         run.schedule.step(metrics["eval_loss"] if value is None else value)
     if value is None:
         if run.args.metric_for_best_model or run.args.load_best_model_at_end:
-            known = ", ".join(sorted(metrics))
+            known = ", ".join(sorted(metrics.keys() - {"epoch"}))
             raise ArgumentError(
                 f"metric_for_best_model={run.args.metric_for_best_model!r}: not among {known}"
             )

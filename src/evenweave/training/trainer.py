@@ -36,7 +36,7 @@ from evenweave.training.padding_free import make_flat
 from evenweave.training.precision import autocast_dtype
 from evenweave.training.prepare import Prepared, PreparedSets, parts_of, prepare
 from evenweave.training.randomness import seed_everything
-from evenweave.training.saving import read_weights, write_model
+from evenweave.training.saving import read_best, write_model
 from evenweave.training.search import BestRun, search
 from evenweave.training.sharding import weights
 from evenweave.training.start import start
@@ -174,7 +174,7 @@ class Trainer:
                     self.optimizer.release()
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
             log.info("loading the best model, of %s", self.state.best_model_checkpoint)
-            read_weights(self.model, Path(self.state.best_model_checkpoint))
+            read_best(self.model, Path(self.state.best_model_checkpoint))
         elif self.args.load_best_model_at_end:
             log.warning("no evaluation gave a best %s; the model is the last", self.args.best_metric_name)
         metrics = outcome(run, time.monotonic() - began, self.state.global_step - first)
@@ -246,6 +246,7 @@ class Trainer:
         compute_objective: Callable[[dict[str, float]], Any] | None = None,
         n_trials: int = 20,
         direction: str | Sequence[str] = "minimize",
+        backend: str | None = None,
         hp_name: Callable[[Any], str] | None = None,
         **more: Any,
     ) -> BestRun | list[BestRun]:
@@ -255,11 +256,13 @@ class Trainer:
             hp_space: `f(trial) -> {argument: value}`; default learning rate, epochs, batch size and seed.
             compute_objective: `f(metrics) -> number`; default the sum of the scores, or else the loss.
             direction: "minimize" or "maximize", or one for each number of the objective.
+            backend: "optuna", which None stands for too; there is no other.
             hp_name: `f(trial) -> str`, the name of its run.
             more: what `optuna.create_study` and `study.optimize` take: storage, sampler, pruner, timeout, ...
 
         Raises:
-            ArgumentError: no `model_init` or no `eval_dataset`.
+            ArgumentError: no `model_init` or no `eval_dataset`, or a value that cannot be.
+            TrainingError: no trial was completed.
             MissingDependencyError: Optuna is not installed.
         """
         return search(
@@ -268,6 +271,7 @@ class Trainer:
             compute_objective=compute_objective,
             n_trials=n_trials,
             direction=direction,
+            backend=backend,
             hp_name=hp_name,
             **more,
         )

@@ -80,6 +80,10 @@ def test_every_argument_of_transformers_is_taken_and_its_default_passes_in_silen
         ({"lr_scheduler_typ": 1, "seed": 1}, "lr_scheduler_type"),
         ({"load_best_model_at_end": True, "eval_strategy": "epoch"}, "make them the same"),
         ({"zzz": 1}, "no such training argument"),
+        ({"optim_args": "momentum"}, "give a mapping"),
+        ({"lr_scheduler_kwargs": "{1"}, "no JSON"),
+        ({"seed": 10**20}, "less than or equal to 18446744073709551615"),
+        ({"data_seed": "x"}, "data_seed='x'"),
     ],
 )
 def test_a_bad_argument_is_one_line_with_the_remedy(given: dict[str, object], message: str) -> None:
@@ -103,6 +107,17 @@ def test_given_under_both_names_is_refused() -> None:
 def test_strings_of_the_command_line_are_read_as_numbers() -> None:
     args = TrainingArguments("dir", learning_rate="2e-5", seed="7")  # type: ignore[arg-type]
     assert (args.learning_rate, args.seed) == (2e-5, 7)
+
+
+def test_mappings_are_taken_as_transformers_writes_them() -> None:
+    args = TrainingArguments(
+        "dir", optim_args="momentum=0.9, nesterov=True", lr_scheduler_kwargs='{"power": 2}'
+    )  # type: ignore[arg-type]
+    assert args.optim_args == {"momentum": 0.9, "nesterov": True}
+    assert args.lr_scheduler_kwargs == {"power": 2}
+    with pytest.warns(FutureWarning, match="adamw_torch") as caught:
+        assert TrainingArguments("dir", optim="adamw_hf").optim == "adamw_torch"
+    assert caught[0].filename == __file__
 
 
 def test_enums_of_transformers_are_taken() -> None:

@@ -12,7 +12,7 @@ import torch
 from tests.helpers.tiny_tagger import LABELS, bert_tokenizer, random_tagger
 from tests.unit.training.tiny import NAMES, Pad, rows, tagger
 
-from evenweave.errors import ArgumentError, DataError
+from evenweave.errors import ArgumentError, DataError, TrainingError
 from evenweave.metrics.registry import load
 from evenweave.training import Trainer, TrainerCallback, TrainingArguments
 from evenweave.training.search import BestRun
@@ -72,6 +72,7 @@ def test_hyperparameter_search_finds_the_best_run(tmp_path: Path) -> None:
         compute_objective=lambda metrics: metrics["eval_loss"],
         n_trials=2,
         direction="minimize",
+        backend="optuna",
         sampler=optuna.samplers.GridSampler(rates, seed=0),
     )
     assert isinstance(best, BestRun)
@@ -80,6 +81,23 @@ def test_hyperparameter_search_finds_the_best_run(tmp_path: Path) -> None:
     assert sum(trial is not None for trial in inits) == 4  # made, then made afresh by train()
     with pytest.raises(ArgumentError, match="model_init: needed"):
         make(tmp_path).hyperparameter_search()
+    for given, message in (
+        ({"backend": "ray"}, "backend='ray': there is 'optuna' alone"),
+        ({"direction": "up"}, "direction='up': give 'minimize' or 'maximize'"),
+        ({"direction": ["maximize", "x"]}, "direction=.*give 'minimize' or 'maximize'"),
+        ({"n_trials": 0}, "n_trials=0: give how many"),
+        ({"n_trials": "x"}, "n_trials='x': give how many"),
+        ({"resources_per_trial": 1}, "resources_per_trial: not among what .* timeout"),
+        ({"hp_space": lambda trial: None}, "hp_space: returned None; return {"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            trainer.hyperparameter_search(**given)  # type: ignore[arg-type]
+    assert len(inits) == 5
+    for wrong in ({"compute_objective": lambda _: None}, {"direction": ["minimize", "maximize"]}):
+        with pytest.raises(ArgumentError, match=r"compute_objective: returned .*; return "):
+            trainer.hyperparameter_search(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(TrainingError, match=r"no trial was completed \(1 fail\)"):
+        trainer.hyperparameter_search(n_trials=1, compute_objective=lambda _: float("nan"))
 
 
 def _adapter(rank: int = 4) -> Any:

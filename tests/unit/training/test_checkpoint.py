@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers.optimization import Adafactor
 
 from evenweave.errors import CheckpointError
 from evenweave.training import checkpoint as checkpoints
@@ -100,7 +101,7 @@ def test_write_aside_keeps_what_was_there_when_it_fails(tmp_path: Path) -> None:
     assert not (tmp_path / ".save.partial").exists()
 
 
-@pytest.mark.parametrize("kind", ["adamw", "sgd", "adagrad"])
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "adagrad", "adafactor"])
 def test_optimizer_state_comes_back_bit_for_bit(tmp_path: Path, kind: str) -> None:
     def make() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(0)
@@ -110,8 +111,10 @@ def test_optimizer_state_comes_back_bit_for_bit(tmp_path: Path, kind: str) -> No
                 return model, torch.optim.AdamW(model.parameters(), lr=0.1, betas=(0.8, 0.99))
             case "sgd":
                 return model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-            case _:
+            case "adagrad":
                 return model, torch.optim.Adagrad(model.parameters(), lr=0.1)
+            case _:
+                return model, Adafactor(model.parameters(), lr=0.1, relative_step=False)
 
     def step(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         model(torch.ones(1, 3)).square().sum().backward()

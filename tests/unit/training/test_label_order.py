@@ -12,12 +12,14 @@ from tests.helpers.tiny_corpus import write_corpus
 from tests.helpers.tiny_tagger import save_tagger
 
 from evenweave import load_dataset
+from evenweave.cli.output import print_scores
 from evenweave.data.dataset import Dataset
 from evenweave.data.features import ClassLabel, Sequence
+from evenweave.errors import DataError
 from evenweave.training import train_tagger
 from evenweave.training.measure import plain_number
 from evenweave.training.models import tagger_to_train
-from evenweave.training.recipe import names_of
+from evenweave.training.recipe import TaggerRun, names_of
 
 
 def renumbered(split: Dataset, names: list[str]) -> Dataset:
@@ -55,6 +57,27 @@ def test_a_head_that_knew_other_labels_is_a_new_one(tmp_path: Path, names: list[
     assert not torch.isclose(before.classifier.weight, made.classifier.weight).any()
     pairs = zip(before.base_model.parameters(), made.base_model.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_labels_of_no_scheme_are_trained_by_their_loss_and_a_single_one_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pos.txt").write_text("The DET\ndogs NOUN\nrun VERB\n\n" * 10)
+    (tmp_path / "o.txt").write_text("No O\nnames O\n\n" * 10)
+    model = str(save_tagger(tmp_path / "model"))
+
+    def train(name: str) -> TaggerRun:
+        data = load_dataset(str(tmp_path / name), scheme=None)
+        return train_tagger(data, model=model, output_dir=tmp_path / "out", use_cpu=True, disable_tqdm=True)
+
+    run = train("pos.txt")
+    assert run.trainer.state.best_metric == min(
+        e["eval_loss"] for e in run.trainer.state.log_history if "eval_loss" in e
+    )
+    print_scores(run.scores)
+    assert "validation: 1 rows, loss" in capsys.readouterr().out
+    with pytest.raises(DataError, match="'O' is the one label in column 'ner_tags'"):
+        train("o.txt")
 
 
 def test_scores_are_pythons_own_numbers() -> None:

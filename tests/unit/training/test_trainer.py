@@ -339,10 +339,47 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
         make(tmp_path, optim="adam").train()
     with pytest.raises(ArgumentError, match="lr_scheduler_type='linea'"):
         make(tmp_path, lr_scheduler_type="linea").train()
+    with pytest.raises(
+        ArgumentError, match="optim_args: 'foo' is not among what sgd takes there: momentum, "
+    ):
+        make(tmp_path, optim="sgd", optim_args={"foo": 1}).train()
+    with pytest.raises(ArgumentError, match="'lr' is not among what adafactor takes"):
+        make(tmp_path, optim="adafactor", optim_args={"lr": 1}).train()
+    with pytest.raises(ArgumentError, match=r"optim='sgd', optim_args=\{'momentum': -1\}: Invalid momentum"):
+        make(tmp_path, optim="sgd", optim_args={"momentum": -1}).train()
+    with pytest.raises(
+        ArgumentError, match="lr_scheduler_kwargs: 'foo' is not among what linear takes there: nothing"
+    ):
+        make(tmp_path, lr_scheduler_kwargs={"foo": 1}).train()
+    with pytest.raises(ArgumentError, match="could not convert string to float: 'x'"):
+        make(tmp_path, lr_scheduler_type="cosine", lr_scheduler_kwargs={"num_cycles": "x"}).train()
     with pytest.raises(CheckpointError, match="no complete checkpoint"):
         make(tmp_path).train(resume_from_checkpoint=True)
     with pytest.raises(DataError, match="takes none of its columns"):
         make(tmp_path, train=[{"text": "x"}] * 4).train()
+
+
+@pytest.mark.parametrize(
+    "given", [{"eval_strategy": "epoch"}, {"eval_strategy": "steps"}, {"eval_on_start": True}]
+)
+def test_evaluation_without_a_set_for_it_is_refused_before_the_first_step(tmp_path: Path, given: Any) -> None:
+    trainer = make(tmp_path, **given)
+    trainer.eval_dataset = None
+    with pytest.raises(ArgumentError, match="there is no eval_dataset; give one"):
+        trainer.train()
+    assert trainer.state.global_step == 0
+    assert "eval_loss" in trainer.evaluate(rows(4))
+
+
+@pytest.mark.parametrize("callbacks", [[], [EarlyStoppingCallback()]])
+def test_a_best_metric_that_there_is_not_costs_no_step(tmp_path: Path, callbacks: list[Any]) -> None:
+    given: dict[str, Any] = {"save_strategy": "epoch", "eval_strategy": "epoch", "num_train_epochs": 2}
+    trainer = make(tmp_path, metric_for_best_model="f2", callbacks=callbacks, **given)
+    with pytest.raises(ArgumentError, match=r"eval_f1.* the run so far is in .*checkpoint-5, to resume from"):
+        trainer.train()
+    again = make(tmp_path, metric_for_best_model="f1", **given)
+    assert again.train(resume_from_checkpoint=True).global_step == 10
+    assert trainer.state.global_step == 5
 
 
 def test_model_init_makes_the_same_run_twice(tmp_path: Path) -> None:
