@@ -104,20 +104,25 @@ def label_names(model: Any) -> list[str]:
 
 def longest_sequence(model: Any, tokenizer: Any) -> int:
     """Return the tokens, special ones included, that the model takes at once."""
+    longest = min(int(tokenizer.model_max_length), positions_of(model) or 10**6)
+    # Tokenizers without a bound state 1e30; attention over a whole book at once would be quadratic.
+    return longest if longest < 10**6 else 512
+
+
+def positions_of(model: Any) -> int | None:
+    """Return how many tokens of a row the model has positions for; None where it does not say."""
     from torch import nn
 
-    limits = [int(tokenizer.model_max_length)]
+    limits = []
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             # RoBERTa and its kin count positions from padding_idx + 1.
             taken = 0 if module.padding_idx is None else module.padding_idx + 1
             limits.append(module.num_embeddings - taken)
-    stated = getattr(model.config, "max_position_embeddings", None)
-    if len(limits) == 1 and isinstance(stated, int) and stated > 0:
+    stated = getattr(getattr(model, "config", None), "max_position_embeddings", None)
+    if not limits and isinstance(stated, int) and stated > 0:
         limits.append(stated)
-    longest = min(limits)
-    # Tokenizers without a bound state 1e30; attention over a whole book at once would be quadratic.
-    return longest if longest < 10**6 else 512
+    return min(limits, default=None)
 
 
 def _transformers() -> Any:

@@ -46,12 +46,12 @@ def tagging(**options: Any) -> Any:
         (
             padding(),
             rows(extra=[[1], [1, 2]]),
-            r"row 1, column 'extra': 2 values where row 0 has 1.*pad_values",
+            r"row 1, column 'extra': 2 values where the first has 1.*pad_values",
         ),
         (padding(), rows(extra=["a", "b"]), "row 0, column 'extra': 'a' is not numbers; drop the column"),
         (padding(), rows(extra=[None, None]), "row 0, column 'extra': null; fill it"),
         (padding(), rows(extra=[1, None]), "row 1, column 'extra': null; fill it"),
-        (padding(), rows(extra=[[[1]], [[1, 2]]]), r"row 1, column 'extra': shape \(1, 2\) where row 0"),
+        (padding(), rows(extra=[[[1]], [[1, 2]]]), r"row 1, column 'extra': shape \(1, 2\) where the"),
         (padding(), rows(extra=[[[1], [1, 2]], [[1]]]), "row 0, column 'extra': .* is not rectangular"),
         (padding(), rows(attention_mask=[[1], [1]]), "row 0, column 'attention_mask': 1 values for 2 tokens"),
         (padding(), rows(token_type_ids=[[0, 0], [0, 0]]), "row 1, column 'token_type_ids': 2 values for 1"),
@@ -84,7 +84,7 @@ def tagging(**options: Any) -> Any:
             "row 1, column 'input_ids': 1 choices where others have 2",
         ),
         (ew.DataCollatorWithFlattening(), rows(labels=[[1], [1]]), "row 0, column 'labels': 1 labels for 2"),
-        (ew.default_data_collator, IDS, r"row 1, column 'input_ids': 1 values where row 0 has 2"),
+        (ew.default_data_collator, IDS, r"row 1, column 'input_ids': 1 values where the first has 2"),
         (
             ew.DataCollatorForPermutationLanguageModeling(wordpiece()),
             [[1, 2, 3]],
