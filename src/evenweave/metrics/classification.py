@@ -36,6 +36,7 @@ from evenweave.metrics.labels import (
     label_rows,
     label_tally,
     label_totals,
+    numbered,
     right_labels,
     right_rows,
     right_tally,
@@ -148,6 +149,10 @@ class PrecisionRecallF1:
         """Return the label counts of each row."""
         return label_rows(predictions, references, self.sample_weight)
 
+    def pairs(self, predictions: Any, references: Any) -> tuple[Any, Any, Any] | None:
+        """Return the labels of each row as ids; None if rows have weights."""
+        return None if self.sample_weight is not None else numbered(predictions, references)
+
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
         return label_totals(predictions, references, self.sample_weight)
@@ -256,6 +261,10 @@ class MatthewsCorrelation:
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return the label counts of each row."""
         return label_rows(predictions, references, self.sample_weight)
+
+    def pairs(self, predictions: Any, references: Any) -> tuple[Any, Any, Any] | None:
+        """Return the labels of each row as ids; None if rows have weights."""
+        return None if self.sample_weight is not None else numbered(predictions, references)
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
