@@ -15,6 +15,7 @@ from evenweave.collators.padded import Padding, pad_columns
 from evenweave.collators.stacking import stack
 from evenweave.errors import DataError, move_row
 from evenweave.rows import Rows, column_of, taken
+from evenweave.settings import check_fills
 
 
 @dataclass
@@ -45,6 +46,9 @@ class DataCollatorForMultipleChoice:
     return_tensors: str = "pt"
     truncation: bool = False
     pad_values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fills("pad_values", self.pad_values)
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be)."""

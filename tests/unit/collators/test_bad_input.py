@@ -260,6 +260,23 @@ def test_an_epoch_is_a_whole_number(epoch: Any) -> None:
         with pytest.raises(ArgumentError, match=r"^epoch: .*; give a whole number, 0 or more"):
             make(wordpiece()).set_epoch(epoch)
         make(wordpiece()).set_epoch(np.int64(3))
+    with pytest.raises(ArgumentError, match=r"^epoch: .*; give a whole number, 0 or more"):
+        ew.Columns(IDS).set_epoch(epoch)
+    ew.Columns(IDS).set_epoch(np.int64(3))
+
+
+@pytest.mark.parametrize("fills", [0, None, ["box"], "box"])
+def test_what_columns_are_padded_with_is_a_mapping(fills: Any) -> None:
+    for make in (
+        ew.DataCollatorWithPadding,
+        ew.DataCollatorForTokenClassification,
+        ew.DataCollatorForLanguageModeling,
+        ew.DataCollatorForSeq2Seq,
+        ew.DataCollatorForMultipleChoice,
+        lambda _, **more: ew.DataCollatorWithFlattening(**more),
+    ):
+        with pytest.raises(ArgumentError, match=r"^pad_values: .*; give column names and numbers"):
+            make(wordpiece(), pad_values=fills)
 
 
 @pytest.mark.parametrize(
