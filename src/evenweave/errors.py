@@ -15,6 +15,9 @@ remedy. The command line prints exactly that line and exits with status 1.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 
 class EvenweaveError(Exception):
     """Root of every error raised on purpose; catch this to catch them all."""
@@ -46,6 +49,24 @@ class HubError(EvenweaveError):
 
 class MissingDependencyError(EvenweaveError, ImportError):
     """A feature needs an extra that is not installed; the message gives the pip command."""
+
+
+_ROW = re.compile(r"row (\d+)(?=[,:])")
+
+
+def move_row(error: DataError, place: Callable[[int], str]) -> bool:
+    """Make a message that begins with `row 3` begin with `place(3)`; return whether it did.
+
+    >>> error = DataError("row 3, column 'x': null")
+    >>> move_row(error, lambda row: f"row {row + 10} of train.jsonl"), error
+    (True, DataError("row 13 of train.jsonl, column 'x': null"))
+    """
+    said = str(error)
+    found = _ROW.match(said)
+    if found is None:
+        return False
+    error.args = (place(int(found[1])) + said[found.end() :],)
+    return True
 
 
 def missing(package: str, *, extra: str) -> MissingDependencyError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -35,3 +36,9 @@ def check_share(name: str, value: Any) -> None:
     number = type(value) is float or (isinstance(value, Real) and not isinstance(value, bool))
     if not number or not 0 <= value <= 1:
         raise ArgumentError(f"{name}: {shown(value)}; give a probability between 0 and 1")
+
+
+def check_fills(name: str, value: Any) -> None:
+    """Raise ArgumentError unless `value` is a mapping of columns to what each is padded with."""
+    if not isinstance(value, Mapping):
+        raise ArgumentError(f"{name}: {shown(value)}; give column names and numbers, such as {{'box': 0}}")

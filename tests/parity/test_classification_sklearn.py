@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -22,6 +24,7 @@ def pairs(labels):
     return st.lists(st.tuples(st.sampled_from(labels), st.sampled_from(labels)), min_size=1, max_size=30)
 
 
+ZEROS = ["warn", 0, 1, float("nan")]
 LABELS = st.sampled_from([[0, 1], [1, 2, 3, 7], ["a", "b", "c"], [-1, 4.0]])
 
 
@@ -35,7 +38,7 @@ def test_accuracy_and_matthews_equal_sklearn(data, labels):
     assert ours["matthews_correlation"] == pytest.approx(peer.matthews_corrcoef(gold, predicted), abs=1e-12)
 
 
-@given(st.data(), LABELS, st.sampled_from(["micro", "macro", "weighted", None]), st.sampled_from([0, 1]))
+@given(st.data(), LABELS, st.sampled_from(["micro", "macro", "weighted", None]), st.sampled_from(ZEROS))
 def test_precision_recall_f1_equal_sklearn(data, labels, average, zero):
     gold, predicted = zip(*data.draw(pairs(labels)), strict=True)
     gold, predicted = list(gold), list(predicted)
@@ -73,7 +76,6 @@ def test_chosen_labels_equal_sklearn(found):
 
 
 AVERAGES = ["binary", "micro", "macro", "weighted", None]
-ZEROS = ["warn", 0, 1]
 # Far from each other, so that no two scores agree by chance of rounding; 0 takes rows out.
 WEIGHTS = st.sampled_from([0, 0, 0.5, 1, 3])
 
@@ -140,7 +142,7 @@ def test_a_resample_scores_as_its_rows_do(data, found, average, zero, labels, we
                 **given,
                 sample_weight=weights and [weights[row] for row in draw],
             )
-            assert np.broadcast_to(ours, len(drawn))[index] == pytest.approx(theirs, abs=1e-12)
+            assert np.broadcast_to(ours, len(drawn))[index] == pytest.approx(theirs, abs=1e-12, nan_ok=True)
 
 
 def test_without_gold_rows_the_weighted_mean_is_the_plain_one():
@@ -288,3 +290,15 @@ def test_what_is_no_string_matches_nothing(told, column, message):
     for add in ("compute", "add_batch"):
         with pytest.raises(DataError, match=message):
             getattr(load("exact_match", **told), add)(predictions=column, references=["a", "b"])
+
+
+def test_metrics_that_leave_undefined_labels_out_are_equal_wherever_they_come_from():
+    one, other = (
+        load("f1", average="macro", zero_division=np.float64("nan")),
+        pickle.loads(pickle.dumps(load("f1", average="macro", zero_division=float("nan")))),
+    )
+    one.add_batch(predictions=[0, 1], references=[0, 2])
+    other.add_batch(predictions=[2], references=[2])
+    assert one.merge(other).compute()["f1"] == pytest.approx((1 + 0 + 2 / 3) / 3)
+    with pytest.raises(ArgumentError, match=r"zero_division: 0.5; give 0, 1 or float\('nan'\)"):
+        load("f1", zero_division=0.5)

@@ -18,7 +18,7 @@ from evenweave.errors import DataError
 from evenweave.kernels.pad import flat_positions, flat_rows
 from evenweave.ragged import Ragged, shown
 from evenweave.rows import Rows, gathered
-from evenweave.settings import check_whole
+from evenweave.settings import check_fills, check_whole
 
 Ints = NDArray[np.int64]
 # Columns with one value a token that a flat batch carries along without being told.
@@ -153,6 +153,9 @@ class DataCollatorWithFlattening:
     return_seq_idx: bool = False
     position_ids_start: int = 0
     pad_values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fills("pad_values", self.pad_values)
 
     def __call__(
         self, features: Any, return_tensors: str | None = None, separator_id: int | None = None

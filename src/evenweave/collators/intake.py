@@ -77,7 +77,7 @@ def _cells(items: Sequence[Any]) -> dict[str, list[Any]]:
         if set(row.keys()) != set(names):
             odd = sorted(set(row.keys()) ^ set(names))
             raise DataError(
-                f"row {number}: columns {sorted(row.keys())} where row 0 has {sorted(names)}; "
+                f"row {number}: columns {sorted(row.keys())} where the first has {sorted(names)}; "
                 f"give every row {odd}, or none"
             )
     raise AssertionError("unreachable")

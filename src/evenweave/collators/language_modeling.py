@@ -19,7 +19,7 @@ from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import IGNORED, ignore_padding
 from evenweave.rows import Rows
-from evenweave.settings import check_seed, check_share, check_whole
+from evenweave.settings import check_fills, check_seed, check_share, check_whole
 
 _NO_WORDS = np.empty(0, np.uint8)
 
@@ -86,6 +86,7 @@ class DataCollatorForLanguageModeling:
             both = self.mask_replace_prob + self.random_replace_prob
             raise ArgumentError(f"mask_replace_prob + random_replace_prob: {both}; give at most 1 together")
         check_whole("min_masked", self.min_masked, least=0)
+        check_fills("pad_values", self.pad_values)
         if self.seed is not None:
             check_seed("seed", self.seed)
 

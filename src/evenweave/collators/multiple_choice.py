@@ -13,8 +13,9 @@ from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import Padding, pad_columns
 from evenweave.collators.stacking import stack
-from evenweave.errors import DataError
+from evenweave.errors import DataError, move_row
 from evenweave.rows import Rows, column_of, taken
+from evenweave.settings import check_fills
 
 
 @dataclass
@@ -46,6 +47,9 @@ class DataCollatorForMultipleChoice:
     truncation: bool = False
     pad_values: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_fills("pad_values", self.pad_values)
+
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be)."""
         rows = rows_of(features)
@@ -64,13 +68,17 @@ class DataCollatorForMultipleChoice:
                         f"row {row}, column {name!r}: {size} choices where others have {choices}; "
                         "give every row as many"
                     )
-            columns[name] = column_of(list(chain.from_iterable(cells)), name)
-        flat = Rows(columns, np.arange(len(rows) * choices))
+            columns[name] = list(chain.from_iterable(cells))
         how = Padding(
             self.padding, self.max_length, self.pad_to_multiple_of, self.pad_values, self.truncation
         )
-        arrays, _ = pad_columns(flat, self.tokenizer, how)
-        made = {name: array.reshape(len(rows), choices, -1) for name, array in arrays.items()}
+        try:
+            flat = {name: column_of(cells, name) for name, cells in columns.items()}
+            arrays, _ = pad_columns(Rows(flat, np.arange(len(rows) * choices)), self.tokenizer, how)
+        except DataError as error:  # a row there is a choice here
+            move_row(error, lambda row: f"row {row // choices}, choice {row % choices}")
+            raise
+        made: dict[str, Any] = {name: array.reshape(len(rows), choices, -1) for name, array in arrays.items()}
         if label in rows.columns:
             made["labels"] = stack(rows.columns[label], rows.indices, label)
         return batch(made, return_tensors=return_tensors or self.return_tensors)

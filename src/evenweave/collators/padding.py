@@ -10,6 +10,7 @@ from evenweave.collators.batches import Batch, batch
 from evenweave.collators.intake import rows_of
 from evenweave.collators.padded import Padding, pad_columns
 from evenweave.collators.raw import encode
+from evenweave.settings import check_fills
 
 
 @dataclass
@@ -40,6 +41,9 @@ class DataCollatorWithPadding:
     return_tensors: str = "pt"
     truncation: bool = False
     pad_values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fills("pad_values", self.pad_values)
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be)."""

@@ -15,7 +15,7 @@ from evenweave.collators.raw import encode_pairs
 from evenweave.collators.rectangles import NO_LIMIT, measured, pad_into, width_of
 from evenweave.collators.truncation import truncate
 from evenweave.rows import Rows, taken
-from evenweave.settings import check_whole
+from evenweave.settings import check_fills, check_whole
 
 _TARGETS = ("labels", "decoder_input_ids", "decoder_attention_mask")
 
@@ -56,6 +56,9 @@ class DataCollatorForSeq2Seq:
     target_tokenizer: Any | None = None
     truncation: bool = False
     pad_values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fills("pad_values", self.pad_values)
 
     def __call__(self, features: Any, return_tensors: str | None = None) -> Batch:
         """Return the batch of `features` (see `rows_of` for what they may be)."""

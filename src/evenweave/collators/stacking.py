@@ -30,7 +30,7 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
         if len(odd):
             row = int(odd[0])
             raise DataError(
-                f"row {row}, column {name!r}: {sizes[row]} values where row 0 has {sizes[0]}; "
+                f"row {row}, column {name!r}: {sizes[row]} values where the first has {sizes[0]}; "
                 f"to pad it, pass pad_values={{{name!r}: 0}}"
             )
         out: NDArray[Any] = np.empty((len(indices), width), wide_dtype(column.dtype, name))
@@ -41,7 +41,7 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
     for row, array in enumerate(arrays):
         if array.shape != arrays[0].shape:
             raise DataError(
-                f"row {row}, column {name!r}: shape {array.shape} where row 0 has {arrays[0].shape}; "
+                f"row {row}, column {name!r}: shape {array.shape} where the first has {arrays[0].shape}; "
                 "pad or drop it"
             )
     return widened(np.stack(signed(arrays, name)), name)

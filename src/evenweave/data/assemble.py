@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from evenweave.data.dataset import Dataset, DatasetDict
-from evenweave.data.features import ClassLabel, Feature
+from evenweave.data.features import ClassLabel, Feature, label_names_of
 from evenweave.data.features import Sequence as ListOf
 from evenweave.data.labels import REMEDY, check_scheme, label_names, parse_labels, unknown_shapes
 from evenweave.data.raw import RawSplit, Tags, list_array
@@ -56,8 +56,24 @@ def assemble(raw: Mapping[str, Sequence[RawSplit]], *, scheme: str | None) -> Da
         flats = {column: ids[column][index] for column in columns}
         tables.setdefault(split, []).append(_table(part, flats))
     return DatasetDict(
-        {split: _numbered(_joined_rows(raw[split], tabs), features) for split, tabs in tables.items()}
+        {
+            split: _numbered(_joined_rows(raw[split], tabs), {**_others(raw[split]), **features})
+            for split, tabs in tables.items()
+        }
     )
+
+
+def _others(files: Sequence[RawSplit]) -> dict[str, Feature]:
+    """Return what the files of a split say of their labels that are not tags."""
+    found: dict[str, Feature] = {}
+    for part in files:
+        for name, feature in part.features.items():
+            if found.setdefault(name, feature) != feature:
+                raise DataError(
+                    f"{part.path}: column {name!r}: its labels are {label_names_of(feature)}, those of "
+                    f"{files[0].path} {label_names_of(found[name])}; write both with the same list"
+                )
+    return found
 
 
 def _joined_rows(files: Sequence[RawSplit], tables: list[Any]) -> Any:

@@ -15,6 +15,7 @@ from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import resolve
 from evenweave.ragged import Ragged
 from evenweave.rows import Rows, taken
+from evenweave.settings import check_whole
 
 Ints = NDArray[np.int64]
 
@@ -126,8 +127,12 @@ class Columns:
         """Say which pass over the data follows; batches carry it to collators that mask at random.
 
         It holds for what was taken or selected from these columns too.
+
+        Raises:
+            ArgumentError: not a whole number, 0 or above.
         """
-        self._epoch.set(epoch)
+        check_whole("epoch", epoch, least=0)
+        self._epoch.set(int(epoch))
 
     def take(self, indices: Any) -> Columns:
         """Return the rows at `indices`, in that order, over the same memory."""

@@ -96,11 +96,8 @@ class Dataset:
             raise missing("datasets", extra="data") from None
         made = datasets.Dataset(pa.table(self.table))
         for name, feature in self.features.items():
-            if (names := label_names_of(feature)) is not None:
-                label = datasets.ClassLabel(names=names)
-                made = made.cast_column(
-                    name, datasets.Sequence(label) if isinstance(feature, Sequence) else label
-                )
+            if label_names_of(feature) is not None:
+                made = made.cast_column(name, _to_hf(feature, datasets))
         return made
 
     @property
@@ -355,8 +352,15 @@ class DatasetDict(dict[str, Dataset]):
 
 
 def _from_hf(feature: Any) -> Feature | None:
+    inner = getattr(feature, "feature", None)
+    if inner is not None:
+        held = _from_hf(inner)
+        return None if held is None else Sequence(held)
     names = label_names_of(feature)
-    if names is None:
-        return None
-    label = ClassLabel(names)
-    return Sequence(label) if hasattr(feature, "feature") else label
+    return None if names is None else ClassLabel(names)
+
+
+def _to_hf(feature: Any, datasets: Any) -> Any:
+    if isinstance(feature, Sequence):
+        return datasets.Sequence(_to_hf(feature.feature, datasets))
+    return datasets.ClassLabel(names=feature.names)

@@ -8,19 +8,30 @@ from typing import Any
 
 from evenweave.data.features import ClassLabel, Feature, Sequence
 from evenweave.data.hub_layout import front_matter
+from evenweave.errors import ArgumentError, DataError
 
 
 def features_of_schema(schema: Any) -> dict[str, Feature]:
     """Return the columns of labels of an Arrow schema, by the metadata that `datasets` writes.
 
     Only columns that name labels are returned: of the others the Arrow type says all there is.
+
+    Raises:
+        DataError: a name that stands twice; names the column.
     """
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError):
         return {}
-    found = {name: _from_json(feature) for name, feature in features.items()}
-    return {name: feature for name, feature in found.items() if feature is not None}
+    found = {}
+    for name, described in features.items():
+        try:
+            feature = _from_json(described)
+        except ArgumentError as error:
+            raise DataError(f"column {name!r}: {error}") from None
+        if feature is not None:
+            found[name] = feature
+    return found
 
 
 def features_in_readme(readme: str, config: str) -> dict[str, Feature]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from evenweave.arrow import list_parts
+from evenweave.data.features import ClassLabel, Feature, Sequence, label_names_of
+from evenweave.data.hub_labels import features_of_schema
 from evenweave.data.jsonl import TAG_KEYS, TOKEN_KEYS
 from evenweave.data.raw import RawSplit, Tags, Vocabulary, list_array
 from evenweave.data.words import is_text, label_ids, plain_text, words_in
@@ -46,17 +47,25 @@ def _split(path: Path, table: Any, label_names: list[str] | None) -> RawSplit:
         raise DataError("no rows")
     columns = {name: table.column(name) for name in table.column_names}
     words, offsets = words_in(columns.pop(token_key), token_key)
-    known = _hf_names(table.schema.metadata)
-    tags = {"ner_tags": _tags(columns.pop(tag_key), tag_key, offsets, label_names or known.get(tag_key))}
+    known = features_of_schema(table.schema)
+    named = label_names or label_names_of(known.get(tag_key))
+    tags = {"ner_tags": _tags(columns.pop(tag_key), tag_key, offsets, named)}
     # Other columns of the same make (pos_tags, chunk_tags) come along with the names the file gives them;
     # labels of a row as a whole (its topics) are no tags.
     for name in [name for name in columns if name in known]:
-        if _one_a_token(columns[name], offsets):
-            tags[name] = _tags(columns.pop(name), name, offsets, known[name])
-    return RawSplit(path=path, columns={"tokens": list_array(words, offsets), **columns}, tags=tags)
+        if _one_a_token(columns[name], known[name], offsets):
+            tags[name] = _tags(columns.pop(name), name, offsets, label_names_of(known[name]))
+    return RawSplit(
+        path=path,
+        columns={"tokens": list_array(words, offsets), **columns},
+        tags=tags,
+        features={name: known[name] for name in columns if name in known},
+    )
 
 
-def _one_a_token(column: Any, offsets: NDArray[np.int64]) -> bool:
+def _one_a_token(column: Any, feature: Feature, offsets: NDArray[np.int64]) -> bool:
+    if not (isinstance(feature, Sequence) and isinstance(feature.feature, ClassLabel)):
+        return False
     try:
         _, own = list_parts(column, what="tags", nulls="empty", null_value=0)
     except DataError:
@@ -94,17 +103,3 @@ def _tags(column: Any, name: str, offsets: NDArray[np.int64], names: list[str] |
             f"row {row}, column {name!r}: tag id {ids.flat[place]}; the names give ids 0 to {len(names) - 1}"
         )
     return Tags(ids, names, dict.fromkeys(names, 0), fixed=True)
-
-
-def _hf_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
-    """Return the label names `datasets` keeps in a file's schema, by column."""
-    try:
-        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
-        return {}
-    found = {}
-    for name, feature in features.items():
-        inner = feature.get("feature") if isinstance(feature, dict) else None
-        if isinstance(inner, dict) and isinstance(inner.get("names"), list):
-            found[name] = [str(label) for label in inner["names"]]
-    return found

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from evenweave.data.features import Feature
 from evenweave.ragged import Ragged
 
 
@@ -65,11 +66,13 @@ class RawSplit:
         path: where they came from.
         columns: every column but those of tags, as Arrow arrays of B rows; "tokens" among them.
         tags: the columns of tags by name, each as long, row by row, as its tokens.
+        features: of the other columns those that hold labels with names.
     """
 
     path: Path
     columns: dict[str, Any]
     tags: dict[str, Tags]
+    features: dict[str, Feature] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:

@@ -5,7 +5,7 @@ Legend: B texts, N tokens of all texts with their special tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -74,7 +74,7 @@ def encode_words(
         DataError: a row is not a list of strings; names the row, counted from `first_row`.
     """
     for row, words in enumerate(rows, first_row):
-        if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+        if not _is_words(words):
             raise DataError(
                 f"inputs, row {row}: not a list of words (str); give one list of str for each row"
             )
@@ -160,6 +160,16 @@ def _runs(texts: Sequence[str], start: Ints, offsets: Ints) -> Ints:
     # A piece of trailing space has its offset just behind the text; it belongs to the run that ends there.
     inside = np.minimum(start, np.maximum(sizes[row_of] - 1, 0))
     return run[np.minimum(offsets_of(sizes)[row_of] + inside, len(codes) - 1)]
+
+
+def _is_words(row: Any) -> bool:
+    """Whether a row is a list of strings, or another sequence of them that can be read twice."""
+    if isinstance(row, str | bytes | Mapping) or not hasattr(row, "__getitem__"):
+        return False
+    try:
+        return all(isinstance(word, str) for word in row)
+    except TypeError:  # an array of no dimensions
+        return False
 
 
 def _is_unicode(text: str) -> bool:

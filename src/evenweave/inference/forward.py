@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, CheckpointError
 from evenweave.inference.encode import Encoded
+from evenweave.inference.load import check_ids
 from evenweave.inference.windows import Windows, plan_windows
 from evenweave.ragged import Ragged
 
@@ -24,10 +25,12 @@ def score_tokens(
     Texts longer than `longest` (or `settings.max_length`) tokens go through in overlapping windows.
 
     Raises:
-        ArgumentError: `max_length` or `stride` does not fit the model.
+        ArgumentError: `max_length` or `stride` does not fit the model, or the tokenizer is another's.
+        CheckpointError: the model does not give a number for each of its labels.
     """
     import torch
 
+    check_ids(model, tokenizer, encoded.ids)
     body = np.diff(encoded.body_offsets)
     sizes = np.diff(encoded.offsets)
     special = int((sizes - body).max(initial=0))
@@ -55,7 +58,8 @@ def score_tokens(
                 for name, values in columns.items()
             }
             batch["attention_mask"] = mask.astype(np.int64)
-            logits = model(**{name: torch.from_numpy(v).to(device) for name, v in batch.items()}).logits
+            given = model(**{name: torch.from_numpy(v).to(device) for name, v in batch.items()})
+            logits = _checked(given, (*mask.shape, model.config.num_labels))
             keep = kept.take(rows)
             flat = np.flatnonzero(mask)[keep.flat]
             parts.append(logits.flatten(0, 1)[torch.from_numpy(flat).to(device)].float())
@@ -63,7 +67,24 @@ def score_tokens(
         out = np.zeros((len(encoded.ids), model.config.num_labels), dtype=np.float32)
         if parts:
             out[np.concatenate(places)] = torch.cat(parts).cpu().numpy()
-    return out[encoded.body]
+    scores = out[encoded.body]
+    if np.isnan(scores).any():
+        raise CheckpointError(
+            "model: its scores are NaN; the weights are damaged, or too large for its dtype: try 'float32'"
+        )
+    return scores
+
+
+def _checked(outputs: Any, shape: tuple[int, ...]) -> Any:
+    logits = getattr(outputs, "logits", None)
+    found = None if logits is None else tuple(logits.shape)
+    if found != shape:
+        said = "no logits" if found is None else f"logits of shape {found}"
+        raise CheckpointError(
+            f"model: gives {said}, where its {shape[-1]} labels need {shape}; give a token classifier whose "
+            "id2label names each label"
+        )
+    return logits
 
 
 def _tokens_of(windows: Windows, encoded: Encoded) -> tuple[Ragged, Ragged]:

@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evenweave.errors import ArgumentError, CheckpointError, EvenweaveError, NotFoundError, missing
+from evenweave.ragged import shown
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +98,13 @@ def check_directory(source: str | Path, *, weights: bool = True, tokenizer: bool
 
 def label_names(model: Any) -> list[str]:
     """Return the model's label names by id; a log line says so when they are only LABEL_0, LABEL_1, ..."""
-    names = {int(key): str(name) for key, name in model.config.id2label.items()}
+    given: Any = getattr(getattr(model, "config", None), "id2label", None)
+    try:
+        names = {int(key): str(name) for key, name in dict(given).items()}
+    except (TypeError, ValueError):
+        raise CheckpointError(
+            f"config.json: id2label is {shown(given)}; give the name of each label id, such as {{0: 'O'}}"
+        ) from None
     if sorted(names) != list(range(len(names))):
         raise CheckpointError(f"config.json: id2label has the ids {sorted(names)}; they must run from 0")
     if names and all(name == f"LABEL_{key}" for key, name in names.items()):
@@ -104,20 +114,36 @@ def label_names(model: Any) -> list[str]:
 
 def longest_sequence(model: Any, tokenizer: Any) -> int:
     """Return the tokens, special ones included, that the model takes at once."""
+    longest = min(int(tokenizer.model_max_length), positions_of(model) or 10**6)
+    # Tokenizers without a bound state 1e30; attention over a whole book at once would be quadratic.
+    return longest if longest < 10**6 else 512
+
+
+def positions_of(model: Any) -> int | None:
+    """Return how many tokens of a row the model has positions for; None where it does not say."""
     from torch import nn
 
-    limits = [int(tokenizer.model_max_length)]
+    limits = []
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             # RoBERTa and its kin count positions from padding_idx + 1.
             taken = 0 if module.padding_idx is None else module.padding_idx + 1
             limits.append(module.num_embeddings - taken)
-    stated = getattr(model.config, "max_position_embeddings", None)
-    if len(limits) == 1 and isinstance(stated, int) and stated > 0:
+    stated = getattr(getattr(model, "config", None), "max_position_embeddings", None)
+    if not limits and isinstance(stated, int) and stated > 0:
         limits.append(stated)
-    longest = min(limits)
-    # Tokenizers without a bound state 1e30; attention over a whole book at once would be quadratic.
-    return longest if longest < 10**6 else 512
+    return min(limits, default=None)
+
+
+def check_ids(model: Any, tokenizer: Any, ids: NDArray[np.int64]) -> None:
+    """Raise ArgumentError if a token id `[N]` is none of the model's: the tokenizer is another's."""
+    size = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    most = int(ids.max(initial=0))
+    if size is not None and most >= size:
+        raise ArgumentError(
+            f"tokenizer: gives the id {most} ({tokenizer.convert_ids_to_tokens(most)!r}), and the model has "
+            f"0 to {size - 1}; give the model's own, or model.resize_token_embeddings(len(tokenizer))"
+        )
 
 
 def _transformers() -> Any:

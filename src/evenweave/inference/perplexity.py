@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
+from evenweave.inference.load import check_ids
 from evenweave.metrics.inputs import as_rows
 from evenweave.metrics.perplexity import Perplexity
 from evenweave.ragged import Ragged, offsets_of
@@ -71,7 +72,8 @@ def token_log_probabilities(
             token is scored too. Otherwise the first token only serves as context.
 
     Raises:
-        ArgumentError: a window the model cannot take, or a stride that would leave tokens unscored.
+        ArgumentError: another model's tokenizer, a window the model cannot take, or a stride that would leave
+            tokens unscored.
         DataError: a text that is no string or holds a lone surrogate; names the row.
     """
     import torch
@@ -88,6 +90,7 @@ def token_log_probabilities(
     start = tokenizer.bos_token_id if add_start_token else None
     if start is not None:
         ids = Ragged.from_lengths(np.insert(ids.flat, ids.offsets[:-1], start), ids.lengths + 1)
+    check_ids(model, tokenizer, ids.flat)
     begins, ends, first_scored, rows = _windows(ids.lengths, limit=limit, step=step)
     out = np.zeros(len(ids.flat))
     was_training = model.training

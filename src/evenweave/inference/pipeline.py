@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,8 @@ from evenweave.inference import decode
 from evenweave.inference.encode import Encoded, encode_texts, encode_words
 from evenweave.inference.forward import score_tokens
 from evenweave.inference.load import label_names, load_tagger, longest_sequence, pick_device, pick_dtype
+from evenweave.ragged import shown
+from evenweave.settings import check_whole
 
 Entity = dict[str, Any]
 
@@ -53,11 +55,17 @@ class PipelineSettings:
             raise ArgumentError(
                 f"aggregation_strategy: {self.aggregation_strategy!r}; one of {', '.join(decode.STRATEGIES)}"
             )
-        if not isinstance(self.batch_size, int) or self.batch_size < 1:
-            raise ArgumentError(f"batch_size: {self.batch_size!r}; give a whole number of at least 1")
-        if isinstance(self.ignore_labels, str):
-            raise ArgumentError(f"ignore_labels: {self.ignore_labels!r}; give a list of labels")
-        object.__setattr__(self, "ignore_labels", tuple(self.ignore_labels))
+        check_whole("batch_size", self.batch_size, least=1)
+        if self.stride is not None:
+            check_whole("stride", self.stride, least=0)
+        if self.max_length is not None:
+            check_whole("max_length", self.max_length, least=1)
+        labels = self.ignore_labels
+        if isinstance(labels, Iterable) and not isinstance(labels, str | tuple):
+            labels = tuple(labels)
+        if not isinstance(labels, tuple) or not all(isinstance(label, str) for label in labels):
+            raise ArgumentError(f"ignore_labels: {shown(labels)}; give a list of labels")
+        object.__setattr__(self, "ignore_labels", labels)
 
 
 @final
@@ -77,6 +85,10 @@ class TokenClassificationPipeline:
     ) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise ArgumentError("tokenizer: a fast tokenizer (tokenizer.json) is needed, for its offsets")
+        if not hasattr(model, "config") or not hasattr(model, "get_input_embeddings"):
+            raise ArgumentError(
+                f"model: {type(model).__name__} is no model of transformers; give one, or a path or a name"
+            )
         self.device = pick_device(device)
         self.model = model.to(device=self.device, dtype=pick_dtype(dtype)).eval()
         self.tokenizer = tokenizer
@@ -121,8 +133,9 @@ class TokenClassificationPipeline:
         settings = self._changed(changes)
         if isinstance(inputs, str) and not is_split_into_words:
             return next(self._stream([inputs], settings, None))
-        if isinstance(inputs, bytes | bytearray) or not isinstance(inputs, Iterable):
-            raise ArgumentError(f"inputs: {type(inputs).__name__}; give a string or a list of strings")
+        _check_rows(inputs, "inputs: {}; give a string or a list of strings")
+        if not isinstance(delimiter, str):
+            raise ArgumentError(f"delimiter: {shown(delimiter)}; give the string that joins words")
         if is_split_into_words and isinstance(inputs, list | tuple) and inputs and isinstance(inputs[0], str):
             return next(self._stream([inputs], settings, delimiter))
         results = self._stream(inputs, settings, delimiter if is_split_into_words else None)
@@ -142,6 +155,7 @@ class TokenClassificationPipeline:
             raise ArgumentError("rows: a string; give a list of words, or call the pipeline on the text")
         if isinstance(rows, list | tuple) and (not rows or isinstance(rows[0], str)):
             return next(self._tag_stream([rows], settings)) if rows else []
+        _check_rows(rows, "rows: {}; give a list of words, or a list of such lists")
         results = self._tag_stream(rows, settings)
         return list(results) if isinstance(rows, Sequence) else results
 
@@ -285,13 +299,23 @@ def visible_span(text: str, start: int, end: int) -> tuple[int, int]:
 def _chunks(inputs: Iterable[Any]) -> Iterator[list[Any]]:
     rows = iter(inputs)
     while chunk := list(islice(rows, 1)):
-        size = len(chunk[0]) if hasattr(chunk[0], "__len__") else 1
+        size = _size(chunk[0])
         for row in islice(rows, _CHUNK_TEXTS - 1):
             chunk.append(row)
-            size += len(row) if hasattr(row, "__len__") else 1
+            size += _size(row)
             if size >= _CHUNK_CHARACTERS:
                 break
         yield chunk
+
+
+def _check_rows(inputs: Any, said: str) -> None:
+    no_rows = isinstance(inputs, bytes | bytearray | Mapping) or not isinstance(inputs, Iterable)
+    if no_rows or getattr(inputs, "ndim", 1) == 0:
+        raise ArgumentError(said.format(type(inputs).__name__))
+
+
+def _size(row: Any) -> int:
+    return len(row) if isinstance(row, str | list | tuple) else 1
 
 
 def pipeline(

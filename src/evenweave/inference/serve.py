@@ -21,6 +21,7 @@ try:
     from fastapi import FastAPI, Request
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import HTMLResponse, JSONResponse
+    from starlette.exceptions import HTTPException
 except ImportError as error:
     raise missing("fastapi", extra="serve") from error
 
@@ -118,6 +119,12 @@ def make_app(
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         return JSONResponse({"error": _explained(error.errors())}, 422)
 
+    @app.exception_handler(HTTPException)
+    async def failed(_: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # bytes that are no UTF-8, or JSON nested too deeply to be read
+            return JSONResponse({"error": _NOT_JSON}, 422)
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
     @app.exception_handler(EvenweaveError)
     async def refused(_: Request, error: EvenweaveError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 422)
@@ -131,6 +138,10 @@ def make_app(
     return app
 
 
+_NOT_JSON = (
+    'body: not a JSON object; send {"inputs": "a text, or a list of texts"} '
+    "with content-type: application/json"
+)
 _BUSY = "server: too many requests wait already; try again in a moment"
 
 
@@ -141,10 +152,7 @@ def _explained(errors: Sequence[Any]) -> str:
     first = errors[0]
     place = [str(part) for part in first["loc"] if part != "body"]
     if first["type"] == "json_invalid" or not place:
-        return (
-            'body: not a JSON object; send {"inputs": "a text, or a list of texts"} '
-            "with content-type: application/json"
-        )
+        return _NOT_JSON
     if place[0] == "inputs":
         return "inputs: give a text, or a list of texts"
     return f"{'.'.join(place)}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -90,6 +90,8 @@ def _catch_up_part(
     w, e = np.empty(terms), np.empty(terms)
     for i in range(len(rows)):
         row = rows[i]
+        if row < 0 or row >= len(last):
+            continue  # no row of the table, as whoever looks it up says
         seen = last[row]
         if row // _BESIDE % parts != part or seen >= now:
             continue

@@ -159,6 +159,15 @@ class HasTally(Protocol):
 
 
 @runtime_checkable
+class HasPairs(Protocol):
+    """Optional, for statistics over `labels.label_rows`: rows kept as pairs of ids, for memory."""
+
+    def pairs(self, predictions: Any, references: Any) -> tuple[Any, Any, Any] | None:
+        """Return what `labels.numbered` returns; None where the counts of rows are not those of pairs."""
+        ...
+
+
+@runtime_checkable
 class HasScoreMany(Protocol):
     """Optional: the scores of many resamples at once, for speed of intervals and paired tests."""
 

@@ -1,4 +1,4 @@
-"""Accuracy, precision, recall, F1, Matthews correlation and exact match, equal to scikit-learn's.
+"""Accuracy, precision, recall, F1 and Matthews correlation, equal to scikit-learn's.
 
 Arguments and result keys are evaluate's. Counts of labels are the statistics, so that each of these can be
 streamed, merged and given an interval.
@@ -7,27 +7,25 @@ streamed, merged and given an interval.
 from __future__ import annotations
 
 import math
-import re
-import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import eq
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenweave._version import __version__
-from evenweave.errors import ArgumentError, DataError
+from evenweave.errors import ArgumentError
 from evenweave.metrics.base import Rows
 from evenweave.metrics.classification_settings import (
     check_positive,
     checked_labels,
-    checked_patterns,
     checked_weights,
+    checked_zero,
+    freeze,
+    signature_of,
 )
-from evenweave.metrics.entities_scores import divided, zero_value
+from evenweave.metrics.entities_scores import divided
 from evenweave.metrics.label_columns import Lines, read_labels
 from evenweave.metrics.labels import (
     Counts,
@@ -36,6 +34,7 @@ from evenweave.metrics.labels import (
     label_rows,
     label_tally,
     label_totals,
+    numbered,
     right_labels,
     right_rows,
     right_tally,
@@ -62,12 +61,12 @@ class Accuracy:
     score_settings = frozenset({"normalize"})
 
     def __post_init__(self) -> None:
-        _freeze(self, sample_weight=checked_weights(self.sample_weight))
+        freeze(self, sample_weight=checked_weights(self.sample_weight))
 
     @property
     def signature(self) -> str:
         """`accuracy|normalize:yes|version:...`."""
-        return _signature(self, normalize="yes" if self.normalize else "no")
+        return signature_of(self, normalize="yes" if self.normalize else "no")
 
     def read(self, path: Path) -> Lines:
         """Return the labels of a file of one a line."""
@@ -108,7 +107,8 @@ class PrecisionRecallF1:
             a label in sorted order.
         pos_label: of the binary average.
         labels: the labels averaged over; default all that occur.
-        zero_division: what a ratio with nothing to divide by counts, 0 ("warn" is 0 too) or 1.
+        zero_division: what a ratio with nothing to divide by counts, 0 ("warn" is 0 too) or 1; NaN leaves
+            it out of averages.
         sample_weight: one weight a row; all rows must then be given at once.
     """
 
@@ -116,15 +116,19 @@ class PrecisionRecallF1:
     average: Average | None = "binary"
     pos_label: Label = 1
     labels: Sequence[Label] | None = None
-    zero_division: Literal["warn", 0, 1] = 0
+    zero_division: float | Literal["warn", "nan"] = 0
     sample_weight: Sequence[float] | None = None
 
     score_settings = frozenset({"average", "pos_label", "labels", "zero_division"})
 
     def __post_init__(self) -> None:
-        _freeze(self, labels=checked_labels(self.labels), sample_weight=checked_weights(self.sample_weight))
+        freeze(
+            self,
+            labels=checked_labels(self.labels),
+            sample_weight=checked_weights(self.sample_weight),
+            zero_division=checked_zero(self.zero_division),
+        )
         check_positive(self.pos_label)
-        zero_value(self.zero_division)
         if self.average not in ("binary", "micro", "macro", "weighted", None):
             raise ArgumentError(
                 f"average: {self.average!r}; give 'binary', 'micro', 'macro', 'weighted' or None"
@@ -138,7 +142,7 @@ class PrecisionRecallF1:
             told["pos"] = self.pos_label
         if self.labels is not None:
             told["labels"] = ",".join(map(str, self.labels))
-        return _signature(self, **told, zero=f"{zero_value(self.zero_division):g}")
+        return signature_of(self, **told, zero=f"{self._zero:g}")
 
     def read(self, path: Path) -> Lines:
         """Return the labels of a file of one a line."""
@@ -147,6 +151,10 @@ class PrecisionRecallF1:
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return the label counts of each row."""
         return label_rows(predictions, references, self.sample_weight)
+
+    def pairs(self, predictions: Any, references: Any) -> tuple[Any, Any, Any] | None:
+        """Return the labels of each row as ids; None if rows have weights."""
+        return None if self.sample_weight is not None else numbered(predictions, references)
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
@@ -176,14 +184,23 @@ class PrecisionRecallF1:
             return scores
         # In a resample that lacks a label, the mean is over the others.
         plain = [one.occurs() * 1 if self.labels is None else 1 for one in chosen]
-        mean = _mean(scores, plain, zero_value(self.zero_division))
+        gold = [one.gold for one in chosen]
+        if math.isnan(self._zero):
+            known = [score == score for score in scores]
+            plain, gold = ([by * yes for by, yes in zip(part, known, strict=True)] for part in (plain, gold))
+            scores = [np.nan_to_num(score) for score in scores]
+        mean = _mean(scores, plain, self._zero)
         if self.average == "macro":
             return mean
         # Without gold rows scikit-learn's weighted mean is the unweighted one.
-        return _mean(scores, [one.gold for one in chosen], mean)
+        return _mean(scores, gold, mean)
+
+    @property
+    def _zero(self) -> float:
+        return 0.0 if self.zero_division == "warn" else float(self.zero_division)
 
     def _ratio(self, of: Counts) -> Any:
-        zero = zero_value(self.zero_division)
+        zero = self._zero
         if self.name == "f1":
             return divided(2.0 * of.both, of.gold + of.predicted, zero)
         return divided(of.both, of.predicted if self.name == "precision" else of.gold, zero)
@@ -242,12 +259,12 @@ class MatthewsCorrelation:
     name = "matthews_correlation"
 
     def __post_init__(self) -> None:
-        _freeze(self, sample_weight=checked_weights(self.sample_weight))
+        freeze(self, sample_weight=checked_weights(self.sample_weight))
 
     @property
     def signature(self) -> str:
         """`matthews_correlation|version:...`."""
-        return _signature(self)
+        return signature_of(self)
 
     def read(self, path: Path) -> Lines:
         """Return the labels of a file of one a line."""
@@ -256,6 +273,10 @@ class MatthewsCorrelation:
     def rows(self, predictions: Any, references: Any) -> Rows:
         """Return the label counts of each row."""
         return label_rows(predictions, references, self.sample_weight)
+
+    def pairs(self, predictions: Any, references: Any) -> tuple[Any, Any, Any] | None:
+        """Return the labels of each row as ids; None if rows have weights."""
+        return None if self.sample_weight is not None else numbered(predictions, references)
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""
@@ -283,109 +304,3 @@ class MatthewsCorrelation:
     def score_many(self, totals: dict[str, NDArray[Any]]) -> Result:
         """Return the score of many resamples."""
         return self.score(totals)
-
-
-@dataclass(frozen=True)
-class ExactMatch:
-    """Share of strings that are the reference, after what is told to be ignored is taken out of both.
-
-    Numbers are compared as they are written, as evaluate compares them: 1 is "1" and not 1.0.
-
-    Attributes:
-        regexes_to_ignore: patterns whose matches are removed first.
-        ignore_case, ignore_punctuation, ignore_numbers: compare lower-cased; without ASCII punctuation;
-            without ASCII digits.
-    """
-
-    regexes_to_ignore: Sequence[str] | None = None
-    ignore_case: bool = False
-    ignore_punctuation: bool = False
-    ignore_numbers: bool = False
-
-    name = "exact_match"
-
-    def __post_init__(self) -> None:
-        _freeze(self, regexes_to_ignore=checked_patterns(self.regexes_to_ignore))
-
-    @property
-    def signature(self) -> str:
-        """`exact_match|case:mixed|punctuation:kept|numbers:kept|version:...`."""
-        told = {
-            "case": "lower" if self.ignore_case else "mixed",
-            "punctuation": "ignored" if self.ignore_punctuation else "kept",
-            "numbers": "ignored" if self.ignore_numbers else "kept",
-        }
-        if self.regexes_to_ignore:
-            told["ignored"] = ",".join(self.regexes_to_ignore)
-        return _signature(self, **told)
-
-    def rows(self, predictions: Any, references: Any) -> Rows:
-        """Return a 1 for each row and a 1 for each that matches."""
-        mine, theirs = self._sides(predictions, references)
-        same = np.fromiter(map(eq, mine, theirs), dtype=np.int64, count=len(mine))
-        return Rows(("rows", "same"), np.stack([np.ones_like(same), same], axis=1))
-
-    def totals(self, predictions: Any, references: Any) -> dict[str, float]:
-        """Return the sums of `rows`."""
-        mine, theirs = self._sides(predictions, references)
-        return {"rows": len(mine), "same": sum(map(eq, mine, theirs))}
-
-    def score(self, totals: dict[str, Any]) -> Result:
-        """Return `exact_match`, a fraction."""
-        return {"exact_match": divided(totals.get("same", 0), totals.get("rows", 0), math.nan)}
-
-    def score_many(self, totals: dict[str, NDArray[Any]]) -> Result:
-        """Return the score of many resamples."""
-        return self.score(totals)
-
-    def _sides(self, predictions: Any, references: Any) -> tuple[list[str], list[str]]:
-        if references is None:
-            raise ArgumentError("references: none given; an exact match needs something to match")
-        return self._cleaned(predictions, "predictions"), self._cleaned(references, "references")
-
-    def _cleaned(self, column: Any, argument: str) -> list[str]:
-        rows = _strings(column, argument)
-        removed = (string.punctuation if self.ignore_punctuation else "") + (
-            string.digits if self.ignore_numbers else ""
-        )
-        table = str.maketrans("", "", removed)
-        patterns = [re.compile(pattern) for pattern in self.regexes_to_ignore or ()]
-        if not (patterns or removed or self.ignore_case):
-            return rows
-        cleaned = []
-        for text in rows:
-            for pattern in patterns:
-                text = pattern.sub("", text)
-            cleaned.append((text.lower() if self.ignore_case else text).translate(table))
-        return cleaned
-
-
-def _strings(column: Any, argument: str) -> list[str]:
-    """Return each row as it is written; `str` of None or of a list would match another by chance."""
-    if hasattr(column, "to_pylist"):
-        rows = column.to_pylist()
-    else:
-        rows = column.tolist() if isinstance(column, np.ndarray) else list(column)
-    if set(map(type, rows)) <= {str}:
-        found: list[str] = rows
-        return found
-    for row, text in enumerate(rows):
-        missing = text is None or (isinstance(text, float | np.floating) and math.isnan(text))
-        if missing or not isinstance(text, str | int | float | np.number | np.bool_):
-            remedy = "fill or drop what is missing" if missing else "give one string a row"
-            raise DataError(f"row {row}, column {argument!r}: {text!r} is not a string; {remedy}")
-    return list(map(str, rows))
-
-
-def _signature(statistic: Any, **told: object) -> str:
-    if getattr(statistic, "sample_weight", None) is not None:
-        told["weighted"] = "yes"
-    return "|".join(
-        [statistic.name, *(f"{key}:{value}" for key, value in told.items()), f"version:{__version__}"]
-    )
-
-
-def _freeze(statistic: Any, **settings: object) -> None:
-    """Keep lists as tuples, so that equal settings compare equal."""
-    for name, value in settings.items():
-        object.__setattr__(statistic, name, value)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from evenweave._version import __version__
 from evenweave.errors import ArgumentError
 from evenweave.metrics.label_columns import is_label
 from evenweave.metrics.labels import Label
@@ -24,6 +25,15 @@ def check_positive(label: Any) -> None:
     """Raise unless the positive label is one, or None where the average has none."""
     if label is not None and not is_label(label):
         raise ArgumentError(f"pos_label: {label!r} is not a label; give a number or a string")
+
+
+def checked_zero(zero_division: Any) -> Any:
+    """Return what a ratio without a denominator counts: NaN, which equals nothing, as "nan"."""
+    if isinstance(zero_division, float) and math.isnan(zero_division):
+        return "nan"
+    if zero_division not in ("warn", "nan", 0, 1):
+        raise ArgumentError(f"zero_division: {zero_division!r}; give 0, 1 or float('nan')")
+    return zero_division
 
 
 def checked_labels(labels: Any) -> tuple[Label, ...] | None:
@@ -78,3 +88,18 @@ def _items(argument: str, value: Any, *, such_as: str) -> tuple[Any, ...]:
     if isinstance(listed, str | bytes) or not isinstance(listed, Iterable):
         raise ArgumentError(f"{argument}: {value!r} is not a list; give one, such as {such_as}")
     return tuple(listed)
+
+
+def signature_of(statistic: Any, **told: object) -> str:
+    """Return a statistic's name, what is told of its settings, and the version."""
+    if getattr(statistic, "sample_weight", None) is not None:
+        told["weighted"] = "yes"
+    return "|".join(
+        [statistic.name, *(f"{key}:{value}" for key, value in told.items()), f"version:{__version__}"]
+    )
+
+
+def freeze(statistic: Any, **settings: object) -> None:
+    """Keep lists as tuples, so that equal settings compare equal."""
+    for name, value in settings.items():
+        object.__setattr__(statistic, name, value)

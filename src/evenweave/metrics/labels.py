@@ -19,6 +19,8 @@ from evenweave.metrics.label_columns import both_columns
 from evenweave.metrics.tally import Tally, room_for
 
 Label = int | float | str
+# Numbers that are laid out at once: 128 MB.
+ROOM = 1 << 24
 # Of each label: rows where both sides have it, where the gold side has it, where the predicted side has it.
 BOTH, GOLD, PREDICTED = "both", "gold", "predicted"
 # Where a row may weigh nothing also: how many rows have it.
@@ -33,53 +35,58 @@ def label_rows(predictions: Any, references: Any, sample_weight: Sequence[float]
 
     Weighted counts do not tell a label of rows that weigh nothing; if some do, a fourth says which have it.
     """
-    gold, predicted, labels = _numbered(predictions, references)
-    values = _pairs(gold, predicted, len(labels))
+    gold, predicted, labels = numbered(predictions, references)
+    values = pair_counts(gold, predicted, 0, len(labels))
     if sample_weight is None:
-        return Rows(_columns(labels), values)
+        return Rows(columns_of(labels), values)
     weights = _weights(sample_weight, len(gold))
     weighted = values * weights[:, None]
     if _tell(weights):
-        return Rows(_columns(labels), weighted)
+        return Rows(columns_of(labels), weighted)
     has = values[:, 1::3] | values[:, 2::3]
-    return Rows(_columns(labels) + _columns(labels, (ROWS,)), np.concatenate([weighted, has], axis=1))
+    return Rows(columns_of(labels) + columns_of(labels, (ROWS,)), np.concatenate([weighted, has], axis=1))
 
 
 def label_tally(predictions: Any, references: Any, sample_weight: Sequence[float] | None) -> Tally | None:
-    """Return the distinct ones of `label_rows`: one for each gold label that was given as another."""
+    """Return the distinct ones of `label_rows`: one for each gold label that was given as another.
+
+    None also where their counts take more than ROOM numbers.
+    """
     if sample_weight is not None:
         return None
-    gold, predicted, labels = _numbered(predictions, references)
+    gold, predicted, labels = numbered(predictions, references)
     n, size = len(gold), len(labels)
     if not n or size * size > room_for(n):
         return None
     pairs = gold * size + predicted
     counts = np.bincount(pairs, minlength=size * size)
+    if np.count_nonzero(counts) * 3 * size > ROOM:
+        return None
     first = np.empty(size * size, dtype=np.int64)
     first[pairs[::-1]] = np.arange(n - 1, -1, -1)  # where a pair occurs again, the last to be written stays
     found = np.flatnonzero(counts)
     found = found[first[found].argsort()]
-    return Tally(_columns(labels), _pairs(found // size, found % size, size), counts[found])
+    return Tally(columns_of(labels), pair_counts(found // size, found % size, 0, size), counts[found])
 
 
 def label_totals(
     predictions: Any, references: Any, sample_weight: Sequence[float] | None
 ) -> dict[str, float]:
     """Return the sums of `label_rows` without the rows."""
-    gold, predicted, labels = _numbered(predictions, references)
+    gold, predicted, labels = numbered(predictions, references)
+    if sample_weight is None:
+        return pair_totals(gold, predicted, labels)
     size, same = len(labels), gold == predicted
     sides = gold[same], gold, predicted
-    counts = np.stack([np.bincount(side, minlength=size) for side in sides], axis=1)
-    if sample_weight is None:
-        return dict(zip(_columns(labels), counts.reshape(-1).tolist(), strict=True))
+    counts = _label_counts(gold, predicted, size)
     weights = _weights(sample_weight, len(gold))
     weighing = weights[same], weights, weights
     sums = [_sums(side, kept, size) for side, kept in zip(sides, weighing, strict=True)]
-    totals = dict(zip(_columns(labels), chain.from_iterable(zip(*sums, strict=True)), strict=True))
+    totals = dict(zip(columns_of(labels), chain.from_iterable(zip(*sums, strict=True)), strict=True))
     if _tell(weights):
         return totals
     has = (counts[:, 1] + counts[:, 2] - counts[:, 0]).astype(np.float64)
-    return totals | dict(zip(_columns(labels, (ROWS,)), has.tolist(), strict=True))
+    return totals | dict(zip(columns_of(labels, (ROWS,)), has.tolist(), strict=True))
 
 
 def right_rows(predictions: Any, references: Any, sample_weight: Sequence[float] | None) -> Rows:
@@ -162,14 +169,28 @@ def _check_one_kind(labels: Iterable[Label]) -> None:
         )
 
 
-def _pairs(gold: NDArray[np.int64], predicted: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Return the counts `[n, 3 L]` of pairs of labels, each of which occurs once."""
-    values = np.zeros((len(gold), size, 3), dtype=np.int64)
-    at = np.arange(len(gold))
-    values[at, gold, 0] = gold == predicted
-    values[at, gold, 1] = 1
-    values[at, predicted, 2] = 1
-    return values.reshape(len(gold), 3 * size)
+def pair_counts(gold: NDArray[Any], predicted: NDArray[Any], start: int, stop: int) -> NDArray[np.int64]:
+    """Return the counts `[n, 3 (stop - start)]` of pairs of labels, of the labels from `start` to `stop`."""
+    values = np.zeros((len(gold), stop - start, 3), dtype=np.int64)
+    for ids, rows, column in (
+        (gold, gold == predicted, 0),
+        (gold, np.True_, 1),
+        (predicted, np.True_, 2),
+    ):
+        at = np.flatnonzero(rows & (ids >= start) & (ids < stop))
+        values[at, ids[at] - start, column] = 1
+    return values.reshape(len(gold), 3 * (stop - start))
+
+
+def pair_totals(gold: NDArray[Any], predicted: NDArray[Any], labels: Sequence[Label]) -> dict[str, float]:
+    """Return the sums of the counts of pairs of labels."""
+    counts = _label_counts(gold, predicted, len(labels))
+    return dict(zip(columns_of(labels), counts.reshape(-1).tolist(), strict=True))
+
+
+def _label_counts(gold: NDArray[Any], predicted: NDArray[Any], size: int) -> NDArray[np.int64]:
+    sides = gold[gold == predicted], gold, predicted
+    return np.stack([np.bincount(side, minlength=size) for side in sides], axis=1)
 
 
 def _sums(ids: NDArray[np.int64], weights: NDArray[np.float64], size: int) -> list[float]:
@@ -178,15 +199,17 @@ def _sums(ids: NDArray[np.int64], weights: NDArray[np.float64], size: int) -> li
     return [exact_sum(part) for part in np.split(weights[ids.argsort(kind="stable")], ends)[:size]]
 
 
-def _columns(labels: Sequence[Label], parts: tuple[str, ...] = (BOTH, GOLD, PREDICTED)) -> tuple[str, ...]:
+def columns_of(labels: Sequence[Label], parts: tuple[str, ...] = (BOTH, GOLD, PREDICTED)) -> tuple[str, ...]:
+    """Return the names of the counts of labels."""
     return tuple(
         f"{part}:{'s' if isinstance(label, str) else 'i'}:{label}" for label in labels for part in parts
     )
 
 
-def _numbered(
+def numbered(
     predictions: Any, references: Any
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Sequence[Label]]:
+    """Return ids of the gold and the predicted labels, int64 `[n]` each, and the labels they stand for."""
     gold, predicted = both_columns(predictions, references)
     labels: Sequence[Label]
     if isinstance(gold, list):

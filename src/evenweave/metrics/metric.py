@@ -21,6 +21,7 @@ from evenweave.metrics.base import (
 from evenweave.metrics.function import AdditiveFunction, CollectedFunction
 from evenweave.metrics.inputs import as_rows, check_lengths
 from evenweave.metrics.intervals import check_draws, intervals
+from evenweave.metrics.label_pairs import LabelPairs
 from evenweave.metrics.sample import Columns, Sample, Statistics, Tallied
 
 Result = dict[str, Any]
@@ -102,7 +103,7 @@ class Metric:
             ArgumentError: the metric wraps a function that is not additive, so it has no row statistics.
         """
         sample = self._sample()
-        if isinstance(sample, Statistics):
+        if isinstance(sample, Statistics | LabelPairs):
             return sample.rows
         raise ArgumentError(f"{self.name}: not additive; only its columns are kept, no statistics a row")
 
@@ -219,8 +220,8 @@ class Metric:
         if len(self._parts) > 1:
             self._parts = [self._parts[0].joined(self._parts[1:])]
         whole = self._parts[0]
-        if statistic is not None and isinstance(whole, Statistics):
-            return Statistics(statistic, whole.rows)  # type: ignore[arg-type]
+        if statistic is not None and isinstance(whole, Statistics | LabelPairs):
+            return dataclasses.replace(whole, statistic=statistic)  # type: ignore[arg-type]
         if isinstance(statistic, CollectedFunction) and isinstance(whole, Columns):
             return Columns(statistic, whole.predictions, whole.references)
         return whole
@@ -320,6 +321,12 @@ def _columns(statistic: object, predictions: Any, references: Any) -> tuple[Any,
 def _sample(statistic: Statistic | CollectedFunction, predictions: Any, references: Any) -> Sample:
     if isinstance(statistic, CollectedFunction):
         return Columns(statistic, _listed(predictions), None if references is None else _listed(references))
+    # Not isinstance(statistic, HasPairs): see `_at_once`.
+    pairs = getattr(statistic, "pairs", None)
+    known = None if pairs is None else pairs(predictions, references)
+    if known is not None:
+        gold, predicted, labels = known
+        return LabelPairs(statistic, gold.astype(np.int32), predicted.astype(np.int32), tuple(labels))
     return Statistics(statistic, statistic.rows(predictions, references))
 
 

@@ -22,7 +22,7 @@ STATISTICS = {
     "recall": "evenweave.metrics.classification:recall",
     "f1": "evenweave.metrics.classification:f1",
     "matthews_correlation": "evenweave.metrics.classification:MatthewsCorrelation",
-    "exact_match": "evenweave.metrics.classification:ExactMatch",
+    "exact_match": "evenweave.metrics.exact_match:ExactMatch",
 }
 
 

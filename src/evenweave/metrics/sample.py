@@ -83,28 +83,28 @@ class Statistics:
         """Return the score of the totals, or of each row where the statistic's settings ask for that."""
         statistic = self.statistic
         if isinstance(statistic, HasPerRow) and statistic.per_row:
-            return _score_many(statistic, self.rows.names, self.rows.values)
+            return scores_of(statistic, self.rows.names, self.rows.values)
         return statistic.score(self.rows.totals())
 
     def bootstrap(self, *others: Statistics, resamples: int, seed: int) -> list[Result]:
         """Return the scores of R draws with replacement, from sums alone."""
-        _check_some(self)
+        check_some(self)
         samples = (self, *others)
         sums = bootstrap_totals(*(sample.rows.values for sample in samples), resamples=resamples, seed=seed)
         return [
-            _score_many(sample.statistic, sample.rows.names, part)
+            scores_of(sample.statistic, sample.rows.names, part)
             for sample, part in zip(samples, sums, strict=True)
         ]
 
     def exchange(self, other: Statistics, *, resamples: int, seed: int) -> tuple[Result, Result]:
         """Return both scores of R trials of approximate randomisation, from sums alone."""
-        _check_some(self)
+        check_some(self)
         both = Rows.concat([self.rows, other.rows])
         first, second = both.values[: len(self)], both.values[len(self) :]
         mine, theirs = exchanged_totals(first, second, resamples=resamples, seed=seed)
         return (
-            _score_many(self.statistic, both.names, mine),
-            _score_many(self.statistic, both.names, theirs),
+            scores_of(self.statistic, both.names, mine),
+            scores_of(self.statistic, both.names, theirs),
         )
 
 
@@ -121,7 +121,7 @@ class Tallied(NamedTuple):
     def bootstrap(self, *, resamples: int, seed: int) -> list[Result]:
         """Return the scores of R draws with replacement: those `Statistics` of all the rows draws."""
         sums = tally_totals(self.tally.values, self.tally.counts, resamples=resamples, seed=seed)
-        return [_score_many(self.statistic, self.tally.names, sums)]
+        return [scores_of(self.statistic, self.tally.names, sums)]
 
 
 class ColumnFunction(Protocol):
@@ -162,7 +162,7 @@ class Columns:
 
     def bootstrap(self, *others: Columns, resamples: int, seed: int) -> list[Result]:
         """Call the function on each of R draws with replacement."""
-        _check_some(self)
+        check_some(self)
         samples = (self, *others)
         results: list[list[Result]] = [[] for _ in samples]
         for key in resample_keys(resamples, seed):
@@ -173,7 +173,7 @@ class Columns:
 
     def exchange(self, other: Columns, *, resamples: int, seed: int) -> tuple[Result, Result]:
         """Call the function on both sides of R trials of approximate randomisation."""
-        _check_some(self)
+        check_some(self)
         heads = np.empty(len(self) + 1, dtype=np.uint32)
         mine, theirs = [], []
         for key in resample_keys(resamples, seed):
@@ -191,7 +191,8 @@ class Columns:
         return Columns(self.function, [self.predictions[row] for row in rows], references)
 
 
-def _score_many(statistic: Statistic, names: tuple[str, ...], sums: NDArray[Any]) -> Result:
+def scores_of(statistic: Statistic, names: tuple[str, ...], sums: NDArray[Any]) -> Result:
+    """Return `score` of each of many column sums `[R, K]`, with arrays `[R]` for numbers."""
     # Not isinstance(statistic, HasScoreMany): that takes as long as the scores of a thousand accuracies.
     score_many = getattr(statistic, "score_many", None)
     if score_many is not None:
@@ -200,6 +201,7 @@ def _score_many(statistic: Statistic, names: tuple[str, ...], sums: NDArray[Any]
     return stack([statistic.score(dict(zip(names, row, strict=True))) for row in sums.tolist()])
 
 
-def _check_some(sample: Sample) -> None:
+def check_some(sample: Sample) -> None:
+    """Raise ArgumentError if there are no rows to resample."""
     if len(sample) == 0:
         raise ArgumentError("predictions: no rows to resample; an interval needs at least one")

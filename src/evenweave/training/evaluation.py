@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from evenweave.ragged import Ragged, offsets_of
+from evenweave.training.diagnose import explained
 from evenweave.training.distributed import Ranks
-from evenweave.training.feed import Feed, Plan, Rows
+from evenweave.training.feed import Feed, MicroBatch, Plan, Rows
 from evenweave.training.forward import LABEL_NAMES, Forward, Result
 from evenweave.training.loss import IGNORED, OF_ROWS, Kind, logits_of
+from evenweave.training.origin import Origin, collated
 from evenweave.training.precision import widest
 from evenweave.training.prepare import Prepared
 
@@ -89,15 +91,18 @@ def run_pass(
     loss_sum = torch.zeros((), dtype=widest(forward.device), device=forward.device)
     count = torch.zeros_like(loss_sum)
     batches = seen = 0
+    origin = Origin("evaluation data", data.source)
+    chunks = _chunks(data, collator, batch_size, max_tokens, workers, ranks, origin)
     try:
         with torch.inference_mode():
-            for rows, batch_rows, loaded in _chunks(data, collator, batch_size, max_tokens, workers, ranks):
+            for rows, batch_rows, loaded in chunks:
                 kept: list[tuple[Rows, list[Any], list[Any]]] = []
                 for numbers, batch in zip(batch_rows, loaded, strict=False):
-                    done = forward.run(model, batch)
-                    if done.labels is not None:
-                        loss_sum += forward.loss.sum(done.outputs, done.labels).to(loss_sum.dtype)
-                        count += forward.loss.count(done.labels).to(count.device)
+                    with explained(model, [MicroBatch(batch, numbers)], origin):
+                        done = forward.run(model, batch)
+                        if done.labels is not None:
+                            loss_sum += forward.loss.sum(done.outputs, done.labels).to(loss_sum.dtype)
+                            count += forward.loss.count(done.labels).to(count.device)
                     if consumer is not None:
                         labels = _labels(done, kind=forward.loss.kind)
                         taken = consumer.take(_answers(done.outputs), labels, done.inputs)
@@ -116,7 +121,13 @@ def run_pass(
 
 
 def _chunks(
-    data: Prepared, collator: Any, batch_size: int, max_tokens: int | None, workers: int, ranks: Ranks
+    data: Prepared,
+    collator: Any,
+    batch_size: int,
+    max_tokens: int | None,
+    workers: int,
+    ranks: Ranks,
+    origin: Origin,
 ) -> Iterator[tuple[Rows, list[Rows], Iterator[dict[str, Any]]]]:
     """Yield (rows of whole documents, their batches as row numbers, the batches loaded)."""
     if data.streamed:
@@ -124,11 +135,11 @@ def _chunks(
         stream = itertools.islice(data.rows, ranks.rank, None, ranks.world)
         while held := list(itertools.islice(stream, batch_size)):
             numbers = first + ranks.world * np.arange(len(held))
-            yield numbers, [numbers], iter([collator(held)])
+            yield numbers, [numbers], iter([collated(collator, held, numbers, origin)])
             first += ranks.world * len(held)
         return
     plan = Plan(batch_size=batch_size, max_tokens=max_tokens, sampling="sequential")
-    feed = Feed(data.rows, collator, plan=plan, lengths=data.lengths, workers=workers)
+    feed = Feed(data.rows, collator, plan=plan, lengths=data.lengths, workers=workers, origin=origin)
     source = np.arange(len(data)) if data.source is None else data.source
     starts = np.flatnonzero(np.r_[True, source[1:] != source[:-1]])
     documents = np.r_[starts, len(source)]

@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from evenweave.data.order import batches, epoch_order, group_by_length
+from evenweave.errors import DataError
+from evenweave.training.origin import Origin, collated
 
 Rows = NDArray[np.int64]
 Collator = Callable[[Any], Any]
@@ -80,6 +82,7 @@ class Feed:
         plan: which rows make which batch.
         lengths: int64 `[rows]`, tokens of each row; needed by plans that look at length.
         workers: data-loading processes; 0 loads in this one.
+        origin: what errors call its rows.
     """
 
     def __init__(
@@ -91,8 +94,10 @@ class Feed:
         lengths: Rows | None = None,
         workers: int = 0,
         pin_memory: bool = False,
+        origin: Origin | None = None,
     ) -> None:
         self.dataset, self.collator, self.plan, self.lengths = dataset, collator, plan, lengths
+        self.origin = origin or Origin()
         self._workers, self._pin_memory = workers, pin_memory
         self._planned: tuple[int, list[list[Rows]]] | None = None
 
@@ -123,18 +128,18 @@ class Feed:
         if self._workers == 0:
             return (self._batch(rows) for rows in chosen)
         loader: Any = torch.utils.data.DataLoader(
-            _Fetched(self.dataset),  # type: ignore[arg-type]
+            _Numbered(self.dataset),  # type: ignore[arg-type]
             batch_sampler=chosen,  # type: ignore[arg-type]
-            collate_fn=self.collator,
+            collate_fn=_Collate(self.collator, self.origin),  # type: ignore[arg-type]
             num_workers=self._workers,
             pin_memory=self._pin_memory,
             # Its own generator: the default would draw worker seeds from the run's random state.
             generator=torch.Generator().manual_seed(self.plan.seed + epoch),
         )
-        return iter(loader)
+        return map(_checked, iter(loader))
 
     def _batch(self, rows: Rows) -> dict[str, Any]:
-        batch: dict[str, Any] = self.collator(fetch(self.dataset, rows))
+        batch: dict[str, Any] = collated(self.collator, fetch(self.dataset, rows), rows, self.origin)
         if self._pin_memory:
             return {k: v.pin_memory() if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
         return batch
@@ -149,6 +154,7 @@ class StreamFeed:
 
     def __init__(self, dataset: Any, collator: Collator, *, plan: Plan) -> None:
         self.dataset, self.collator, self.plan = dataset, collator, plan
+        self.origin = Origin()
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[list[MicroBatch]]:
         """Yield the optimizer steps of a pass from step `start` on."""
@@ -171,13 +177,16 @@ class StreamFeed:
         size = self.plan.batch_size
         numbers = first + self.plan.rank + self.plan.world * np.arange(len(rows))
         return [
-            MicroBatch(self.collator(rows[i : i + size]), numbers[i : i + size])
+            MicroBatch(
+                collated(self.collator, rows[i : i + size], numbers[i : i + size], self.origin),
+                numbers[i : i + size],
+            )
             for i in range(0, len(rows), size)
         ]
 
 
-class _Fetched:
-    """Hands a worker the whole batch as the data set gives it, in one piece where it can."""
+class _Numbered:
+    """Hands a worker the whole batch as the data set gives it, in one piece where it can, and its rows."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -185,8 +194,31 @@ class _Fetched:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitems__(self, rows: Rows) -> Any:
-        return fetch(self.dataset, rows)
+    def __getitems__(self, rows: Rows) -> tuple[Rows, Any]:
+        return rows, fetch(self.dataset, rows)
+
+
+@dataclass(frozen=True)
+class _Collate:
+    """Collates in a worker; an error that says everything in its line comes as a batch, as the loader would
+    wrap it into the worker's traceback.
+    """
+
+    collator: Collator
+    origin: Origin
+
+    def __call__(self, numbered: tuple[Rows, Any]) -> Any:
+        rows, features = numbered
+        try:
+            return collated(self.collator, features, rows, self.origin)
+        except DataError as error:
+            return error
+
+
+def _checked(batch: Any) -> Any:
+    if isinstance(batch, DataError):
+        raise batch
+    return batch
 
 
 def fetch(dataset: Any, rows: Rows) -> Any:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from evenweave.errors import DataError
 from evenweave.training.adamw import RowAdamW
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import Events
+from evenweave.training.diagnose import explained
 from evenweave.training.distributed import Ranks
 from evenweave.training.feed import Feed, MicroBatch, StreamFeed
 from evenweave.training.flat_attention import use_layout
@@ -118,7 +120,8 @@ def train(run: Run) -> None:
         began, resumed = state.global_step, state.epoch_step > 0
         for micro_batches in run.feed.epoch(state.epoch_index, start=state.epoch_step):
             run.tell("on_step_begin")
-            optimizer_step(run, micro_batches)
+            with explained(run.model, micro_batches, run.feed.origin, earlier=partial(_earlier, run)):
+                optimizer_step(run, micro_batches)
             state.global_step += 1
             state.epoch_step += 1
             state.epoch = state.epoch_index + (state.epoch_step / steps if steps else 0.0)
@@ -195,6 +198,15 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
             settle(run)
     if not run.graphs:  # they leave their gradients at zero
         run.optimizer.zero_grad(set_to_none=True)
+
+
+def _earlier(run: Run) -> Iterator[MicroBatch]:
+    """Yield the batches of the steps that a GPU may not have finished yet, collated once more."""
+    if isinstance(run.feed, Feed):
+        rows = [rows for pending in run.pending for rows in pending.rows if len(rows)]
+        # In this process and not pinned: a GPU that has failed pins no memory.
+        feed = Feed(run.feed.dataset, run.feed.collator, plan=run.feed.plan)
+        yield from map(MicroBatch, feed.load(rows, epoch=run.state.epoch_index), rows)
 
 
 def _count_tokens(run: Run, micro_batches: list[MicroBatch]) -> None:

@@ -22,6 +22,7 @@ from evenweave.training.graphs import make_graphs
 from evenweave.training.loop import Run
 from evenweave.training.loss import Loss, kind_of
 from evenweave.training.optim import make_optimizer, make_schedule
+from evenweave.training.origin import Origin
 from evenweave.training.precision import autocast_dtype
 from evenweave.training.prepare import Prepared
 from evenweave.training.saving import read_weights
@@ -154,6 +155,7 @@ def make_feed(trainer: Trainer, data: Prepared) -> Feed | StreamFeed:
         lengths=data.lengths,
         workers=args.dataloader_num_workers,
         pin_memory=args.dataloader_pin_memory and ranks.device.type == "cuda",
+        origin=Origin(source=data.source),
     )
 
 

@@ -46,12 +46,12 @@ def tagging(**options: Any) -> Any:
         (
             padding(),
             rows(extra=[[1], [1, 2]]),
-            r"row 1, column 'extra': 2 values where row 0 has 1.*pad_values",
+            r"row 1, column 'extra': 2 values where the first has 1.*pad_values",
         ),
         (padding(), rows(extra=["a", "b"]), "row 0, column 'extra': 'a' is not numbers; drop the column"),
         (padding(), rows(extra=[None, None]), "row 0, column 'extra': null; fill it"),
         (padding(), rows(extra=[1, None]), "row 1, column 'extra': null; fill it"),
-        (padding(), rows(extra=[[[1]], [[1, 2]]]), r"row 1, column 'extra': shape \(1, 2\) where row 0"),
+        (padding(), rows(extra=[[[1]], [[1, 2]]]), r"row 1, column 'extra': shape \(1, 2\) where the"),
         (padding(), rows(extra=[[[1], [1, 2]], [[1]]]), "row 0, column 'extra': .* is not rectangular"),
         (padding(), rows(attention_mask=[[1], [1]]), "row 0, column 'attention_mask': 1 values for 2 tokens"),
         (padding(), rows(token_type_ids=[[0, 0], [0, 0]]), "row 1, column 'token_type_ids': 2 values for 1"),
@@ -84,7 +84,7 @@ def tagging(**options: Any) -> Any:
             "row 1, column 'input_ids': 1 choices where others have 2",
         ),
         (ew.DataCollatorWithFlattening(), rows(labels=[[1], [1]]), "row 0, column 'labels': 1 labels for 2"),
-        (ew.default_data_collator, IDS, r"row 1, column 'input_ids': 1 values where row 0 has 2"),
+        (ew.default_data_collator, IDS, r"row 1, column 'input_ids': 1 values where the first has 2"),
         (
             ew.DataCollatorForPermutationLanguageModeling(wordpiece()),
             [[1, 2, 3]],
@@ -260,6 +260,23 @@ def test_an_epoch_is_a_whole_number(epoch: Any) -> None:
         with pytest.raises(ArgumentError, match=r"^epoch: .*; give a whole number, 0 or more"):
             make(wordpiece()).set_epoch(epoch)
         make(wordpiece()).set_epoch(np.int64(3))
+    with pytest.raises(ArgumentError, match=r"^epoch: .*; give a whole number, 0 or more"):
+        ew.Columns(IDS).set_epoch(epoch)
+    ew.Columns(IDS).set_epoch(np.int64(3))
+
+
+@pytest.mark.parametrize("fills", [0, None, ["box"], "box"])
+def test_what_columns_are_padded_with_is_a_mapping(fills: Any) -> None:
+    for make in (
+        ew.DataCollatorWithPadding,
+        ew.DataCollatorForTokenClassification,
+        ew.DataCollatorForLanguageModeling,
+        ew.DataCollatorForSeq2Seq,
+        ew.DataCollatorForMultipleChoice,
+        lambda _, **more: ew.DataCollatorWithFlattening(**more),
+    ):
+        with pytest.raises(ArgumentError, match=r"^pad_values: .*; give column names and numbers"):
+            make(wordpiece(), pad_values=fills)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from evenweave import Dataset, load_dataset
 from evenweave.data import jsonl, text
+from evenweave.data.features import ClassLabel, Sequence
 from evenweave.errors import ArgumentError, DataError, NotFoundError
 
 CONLL2003 = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
@@ -438,18 +439,49 @@ def test_parquet_written_by_datasets_names_its_labels(tmp_path: Path) -> None:
     assert rows["ner_tags"] == [[3, 0], [3, 0]]
 
 
-def test_parquet_labels_of_a_row_are_no_tags(tmp_path: Path) -> None:
+def test_parquet_labels_of_a_row_are_no_tags_and_keep_their_names(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     datasets.disable_progress_bars()
-    names = datasets.Sequence(datasets.ClassLabel(names=["O", "B-X"]))
-    features = datasets.Features(
-        {"tokens": datasets.Sequence(datasets.Value("string")), "ner_tags": names, "topics": names}
-    )
-    columns = {"tokens": [["a", "b"], ["c"]], "ner_tags": [[1, 0], [0]], "topics": [[1], [0]]}
+    label = datasets.ClassLabel(names=["O", "B-X"])
+    names = datasets.Sequence(label)
+    kinds = {"ner_tags": names, "topics": names, "topic": label, "several": datasets.Sequence(names)}
+    features = datasets.Features({"tokens": datasets.Sequence(datasets.Value("string")), **kinds})
+    columns = {
+        "tokens": [["a", "b"], ["c"]],
+        "ner_tags": [[1, 0], [0]],
+        "topics": [[1], [0]],
+        "topic": [1, 0],
+        "several": [[[1], [0, 1]], [[]]],
+    }
     datasets.Dataset.from_dict(columns, features=features).to_parquet(str(tmp_path / "train.parquet"))
     rows = load_dataset(tmp_path, split="train")
-    assert rows["ner_tags"] == [[1, 0], [0]]
-    assert rows["topics"] == [[1], [0]]
+    assert all(rows[name] == columns[name] for name in kinds)
+    ours = ClassLabel(["O", "B-X"])
+    assert rows.features["topic"] == ours
+    assert rows.features["topics"] == Sequence(ours)
+    assert rows.features["several"] == Sequence(Sequence(ours))
+    there = rows.to_datasets()
+    assert there.features["several"].feature.feature.names == ["O", "B-X"]
+    assert Dataset.from_datasets(there) == rows
+
+
+def test_files_of_a_split_that_name_labels_differently_are_refused(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    for shard, names in enumerate((["news", "sport"], ["sport", "news"])):
+        features = datasets.Features(
+            {
+                "tokens": datasets.Sequence(datasets.Value("string")),
+                "ner_tags": datasets.Sequence(datasets.ClassLabel(names=["O"])),
+                "topic": datasets.ClassLabel(names=names),
+            }
+        )
+        made = datasets.Dataset.from_dict(
+            {"tokens": [["a"]], "ner_tags": [[0]], "topic": [0]}, features=features
+        )
+        made.to_parquet(str(tmp_path / f"train-0000{shard}-of-00002.parquet"))
+    with pytest.raises(DataError, match=r"00001.*column 'topic': its labels are \['sport', 'news'\], those"):
+        load_dataset(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -535,10 +567,9 @@ def test_splits_whose_files_name_other_labels_share_all_of_them(tmp_path: Path) 
 
 
 def test_a_parquet_file_names_each_label_once(tmp_path: Path) -> None:
-    info = {"info": {"features": {"tags": {"feature": {"names": ["O", "B-X", "B-X"]}}}}}
+    names = {"names": ["O", "B-X", "B-X"], "_type": "ClassLabel"}
+    info = {"info": {"features": {"tags": {"feature": names, "_type": "Sequence"}}}}
     table = pa.table({"tokens": [["a"]], "tags": [[1]]})
     pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), tmp_path / "a.parquet")
-    with pytest.raises(
-        DataError, match=r"a.parquet: column 'tags': 'B-X' stands twice among its label names"
-    ):
+    with pytest.raises(DataError, match=r"a.parquet: column 'tags': names: 'B-X' stands there twice"):
         load_dataset(tmp_path / "a.parquet")

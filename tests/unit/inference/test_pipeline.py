@@ -129,7 +129,12 @@ def test_a_row_that_is_not_words_is_named(tagger: Any, wrong: list[Any]) -> None
         ({"ignore_labels": "O"}, "ignore_labels"),
         ({"stride": 126}, "stride"),
         ({"stride": -1}, "stride"),
+        ({"stride": 1.5}, "stride"),
+        ({"ignore_labels": 5}, "ignore_labels"),
         ({"max_length": 2}, "max_length"),
+        ({"max_length": 0}, "max_length"),
+        ({"max_length": -5}, "max_length"),
+        ({"max_length": "many"}, "max_length"),
         ({"max_length": 4096}, "the model takes 128"),
         ({"aggregaton": "first"}, "aggregaton: not a setting"),
     ],
@@ -277,3 +282,56 @@ def test_a_model_object_needs_its_tokenizer(folder: Path) -> None:
     with pytest.raises(ArgumentError, match="tokenizer: none given"):
         pipeline("ner", model)
     assert pipeline("ner", model, folder)("my name", ignore_labels=[])
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (None, "id2label is None; give the name of each"),
+        (["O"] * 7, "id2label is .*; give the name of each"),
+        ({"a": "O"}, "id2label is .*; give the name of each"),
+        ({0: "O", 1: "B-X"}, r"logits of shape \(1, 4, 7\), where its 2 labels need \(1, 4, 2\)"),
+    ],
+)
+def test_a_model_whose_labels_are_not_its_scores_is_refused(labels: Any, said: str) -> None:
+    tokenizer = bert_tokenizer()
+    model = random_tagger("bert", tokenizer)
+    model.config.id2label = labels
+    with pytest.raises(CheckpointError, match=said):
+        pipeline("ner", model, tokenizer)("my name")
+
+
+def test_a_model_that_cannot_tag_is_refused() -> None:
+    import transformers
+
+    tokenizer = bert_tokenizer()
+    model = random_tagger("bert", tokenizer)
+    of_texts = transformers.BertForSequenceClassification(model.config)
+    for other, said in ((of_texts, r"logits of shape \(1, 7\)"), (model.bert, "gives no logits")):
+        with pytest.raises(CheckpointError, match=said):
+            pipeline("ner", other, tokenizer)("my name")
+    for nothing in (5, ["a"], torch.nn.Linear(1, 1)):
+        with pytest.raises(ArgumentError, match=r"^model: \w+ is no model of transformers"):
+            pipeline("ner", nothing, tokenizer)
+    with pytest.raises(ArgumentError, match=r"^tokenizer: gives the id \d+ \('.*'\), and the model has 0 to"):
+        pipeline("ner", model, roberta_tokenizer())("sampurn wolfgang")
+    torch.nn.init.constant_(model.classifier.weight, float("nan"))
+    with pytest.raises(CheckpointError, match="scores are NaN"):
+        pipeline("ner", model, tokenizer)("my name")
+
+
+@pytest.mark.parametrize("rows", [[None], [5], [{"my": 1}], [(word for word in ["my"])], [{"my"}]])
+def test_rows_of_words_are_lists(tagger: Any, rows: Any) -> None:
+    for call in (tagger.tag, lambda rows: tagger(rows, is_split_into_words=True)):
+        with pytest.raises(DataError, match="row 0: not a list of words"):
+            call(rows)
+
+
+@pytest.mark.parametrize("inputs", [None, 5, b"my", {"my": 1}, np.array("my")])
+def test_inputs_that_are_no_rows_are_refused(tagger: Any, inputs: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^inputs: \w+; give a string or a list of strings"):
+        tagger(inputs)
+    with pytest.raises(ArgumentError, match=r"^rows: \w+; give a list of words"):
+        tagger.tag(inputs)
+    with pytest.raises(ArgumentError, match=r"^delimiter: "):
+        tagger(["my"], is_split_into_words=True, delimiter=inputs)

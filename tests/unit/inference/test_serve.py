@@ -52,6 +52,9 @@ def test_health_names_the_labels(client: TestClient) -> None:
         ("", "body: not a JSON object"),
         ("x", "body: not a JSON object"),
         ("[]", "body: not a JSON object"),
+        (b'{"inputs": "caf\xe9"}', "body: not a JSON object"),
+        ("[" * 9_000, "body: not a JSON object"),
+        ('{"inputs": ' + "9" * 9_000 + "}", "body: not a JSON object"),
         ('{"input": "a"}', "inputs: give a text"),
         ('{"inputs": 3}', "inputs: give a text"),
         ('{"inputs": ["a", null]}', "inputs: give a text"),
@@ -62,11 +65,17 @@ def test_health_names_the_labels(client: TestClient) -> None:
         ('{"inputs": [' + ",".join(['"a"'] * 257) + "]}", "more than 256 texts"),
     ],
 )
-def test_a_wrong_request_is_told_so_in_one_line(client: TestClient, body: str, said: str) -> None:
+def test_a_wrong_request_is_told_so_in_one_line(client: TestClient, body: str | bytes, said: str) -> None:
     answer = client.post("/predict", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert said in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
+
+
+def test_a_wrong_address_is_told_so_alike(client: TestClient) -> None:
+    assert client.get("/predict").json() == {"error": "Method Not Allowed"}
+    assert client.get("/predict").headers["allow"] == "POST"
+    assert client.get("/nowhere").status_code == 404
 
 
 def test_a_body_above_the_limit_is_refused_however_it_is_sent(client: TestClient) -> None:

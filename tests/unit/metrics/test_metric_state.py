@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from evenweave.errors import ArgumentError, EvenweaveError, NotFoundError
 from evenweave.metrics import Metric, combine, load
+from evenweave.metrics.intervals import interval
+from evenweave.metrics.sample import Statistics
 
 
 def share(predictions, references, k=1):
@@ -179,3 +182,37 @@ def test_files(tmp_path: Path):
         load("rouge").compute(predictions=[plain], references=[plain])
     with pytest.raises(NotFoundError, match="a folder; give a file"):
         load("rouge").compute(predictions=tmp_path, references=plain)
+
+
+@pytest.mark.parametrize("name", ["f1", "matthews_correlation"])
+def test_rows_of_many_labels_are_kept_as_pairs_and_scored_as_counts(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    gold = generator.integers(0, 40, 3000)
+    mine, theirs = (np.where(generator.random(3000) < share, gold, gold[::-1]) for share in (0.9, 0.8))
+    settings = {} if name == "matthews_correlation" else {"average": "macro"}
+
+    def added() -> Metric:
+        metric = load(name, **settings)
+        for at in range(0, 3000, 700):  # labels come in another order in each
+            metric.add_batch(predictions=mine[at : at + 700], references=gold[at : at + 700])
+        return metric
+
+    assert len(pickle.dumps(added())) < 10 * 3000  # the counts are 960 bytes a row
+    rows = added().rows
+    counted = Statistics(added().statistic, rows)
+    assert rows.totals() == added().statistic.rows(mine, gold).totals()
+    for room in (1 << 24, 1 << 10):  # all labels at once, and a few
+        monkeypatch.setattr("evenweave.metrics.label_pairs.ROOM", room)
+        scores = added().compute(confidence=0.95, resamples=50)
+        assert scores[name] == counted.score()[name]
+        (drawn,) = counted.bootstrap(resamples=50, seed=0)
+        assert scores["intervals"][name] == interval(drawn[name], 0.95)
+        one, other = added()._sample(), load(name, **settings).sample_of(theirs, gold)
+        plain = Statistics(one.statistic, one.rows), Statistics(other.statistic, other.rows)
+        for test in ("bootstrap", "exchange"):
+            found = getattr(one, test)(other, resamples=50, seed=3)
+            wanted = getattr(plain[0], test)(plain[1], resamples=50, seed=3)
+            for ours, theirs_ in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(ours[name], theirs_[name])
