@@ -125,6 +125,7 @@ NOT_CALLED = {
     "prediction_step": "give Trainer(preprocess_logits_for_metrics=..., compute_metrics=...)",
     "create_optimizer": "give Trainer(optimizers=(optimizer, schedule))",
     "create_scheduler": "give Trainer(optimizers=(optimizer, schedule))",
+    "get_test_dataloader": "give predict() the data set, and Trainer(data_collator=...)",
     "get_train_dataloader": "give Trainer(train_dataset=..., data_collator=...)",
     "get_eval_dataloader": "give Trainer(eval_dataset=..., data_collator=...)",
 }

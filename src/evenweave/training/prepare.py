@@ -7,7 +7,7 @@ read row by row as it is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,30 +94,6 @@ def prepare(
         lengths = _lengths(dataset) if "input_ids" in kept else None
         return Prepared(_Selected(dataset, kept) if dropped else dataset, lengths=lengths)
     return _from_columns(Columns(_select(dataset, kept)), None, role)
-
-
-class PreparedSets:
-    """Data sets made ready, each once.
-
-    A list of rows may hold others by the next call, so it is kept for the length of a run alone.
-    """
-
-    def __init__(self) -> None:
-        self.running = False
-        self._known: dict[int, tuple[Any, Prepared]] = {}
-
-    def begin(self) -> None:
-        """A run begins: forget the lists."""
-        self._known = {k: known for k, known in self._known.items() if not isinstance(known[0], list)}
-        self.running = True
-
-    def get(self, dataset: Any, make: Callable[[], Prepared]) -> Prepared:
-        """Return what `make()` gave for this data set, now or before."""
-        known = self._known.get(id(dataset))
-        lasting = self.running or not isinstance(dataset, list)
-        if known is None or known[0] is not dataset or not lasting:
-            known = self._known[id(dataset)] = dataset, make()
-        return known[1]
 
 
 def _refuse_other_things(dataset: Any, role: str) -> None:

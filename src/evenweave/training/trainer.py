@@ -20,22 +20,20 @@ from evenweave.training.callbacks import Events
 from evenweave.training.checkpoint import write_aside
 from evenweave.training.defaults import all_callbacks, call_init, default_collator, show_log
 from evenweave.training.distributed import Ranks
-from evenweave.training.flat_layout import FlatModel
-from evenweave.training.forward import Forward, accepted_columns
-from evenweave.training.fused_layer import forget_halves
+from evenweave.training.forward import Forward
 from evenweave.training.interrupt import Interrupt
-from evenweave.training.labels import take_label_names, take_problem_type
+from evenweave.training.labels import take_label_names
+from evenweave.training.loaders import Loader, eval_loader, train_loader
 from evenweave.training.lock import alone_in
 from evenweave.training.loop import Run, train
-from evenweave.training.loss import Loss, kind_of
+from evenweave.training.loss import Loss
 from evenweave.training.measure import measure
 from evenweave.training.memory import memory_kept
 from evenweave.training.names import NOT_CALLED
 from evenweave.training.outcome import listed, outcome, stopped, write_results
-from evenweave.training.padding_free import make_flat
-from evenweave.training.precision import autocast_dtype
-from evenweave.training.prepare import Prepared, PreparedSets, parts_of, prepare
+from evenweave.training.prepare import Prepared, parts_of
 from evenweave.training.randomness import seed_everything
+from evenweave.training.ready import Ready
 from evenweave.training.saving import read_best, write_model
 from evenweave.training.search import BestRun, search
 from evenweave.training.sharding import weights
@@ -126,8 +124,7 @@ class Trainer:
         self.card_facts: Any = None
         self.last_scores: dict[str, Any] = {}
         self.last_metric: Metric | None = None
-        self._flat: tuple[nn.Module, FlatModel | None] | None = None
-        self._sets = PreparedSets()
+        self._ready = Ready()
         self.tell("on_init_end")
 
     def __init_subclass__(cls) -> None:
@@ -163,13 +160,13 @@ class Trainer:
             if self.model_init is not None:
                 self.model = call_init(self.model_init)
                 take_label_names(self.model, self.train_dataset, role="train")
-            self._sets.begin()
+            self._ready.begin()
             try:
                 run = start(self, resumed=resumed, interrupted=lambda: interrupt.asked)
                 began, first = time.monotonic(), self.state.global_step
                 self._train(run)
             finally:
-                self._sets.running = False
+                self._ready.end()
                 if isinstance(self.optimizer, RowAdamW):
                     self.optimizer.release()
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
@@ -208,11 +205,7 @@ class Trainer:
         The loss is the mean over all valid labels, the same for any batch size. Scores in full, per entity
         type, are in `last_scores`. Of a dict of data sets each has its name in the prefix.
         """
-        data = self.eval_dataset if eval_dataset is None else eval_dataset
-        if isinstance(data, str) and isinstance(self.eval_dataset, Mapping) and data in self.eval_dataset:
-            data = self.eval_dataset[data]
-        if data is None:
-            raise ArgumentError("eval_dataset: none given; pass one to evaluate()")
+        data = self._to_evaluate(eval_dataset)
         metrics: dict[str, float] = {}
         for prefix, part in parts_of(data, metric_key_prefix).items():
             if eval_dataset is not None:
@@ -223,6 +216,14 @@ class Trainer:
         self.log(metrics)
         self.tell("on_evaluate", metrics=metrics)
         return metrics
+
+    def _to_evaluate(self, given: Any) -> Any:
+        data = self.eval_dataset if given is None else given
+        if isinstance(data, str) and isinstance(self.eval_dataset, Mapping) and data in self.eval_dataset:
+            return self.eval_dataset[data]
+        if data is None:
+            raise ArgumentError("eval_dataset: none given; pass one")
+        return data
 
     def predict(
         self, test_dataset: Any, *, metric_key_prefix: str = "test", **generation: Any
@@ -239,6 +240,18 @@ class Trainer:
         self.tell("on_predict", metrics=measured.metrics)
         arrays = measured.arrays or EvalPrediction(None, None)
         return PredictionOutput(arrays.predictions, arrays.label_ids, measured.metrics)
+
+    def get_train_dataloader(self) -> Loader:
+        """Return the batches of a run's first epoch, to be looked at: `next(iter(...))`."""
+        return train_loader(self)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Loader:
+        """Return the rows of a data set, default the Trainer's or one of several by its name, as batches."""
+        return eval_loader(self, self.prepared(self._to_evaluate(eval_dataset), "eval"))
+
+    def get_test_dataloader(self, test_dataset: Any) -> Loader:
+        """Return the rows of a data set as batches."""
+        return eval_loader(self, self.prepared(test_dataset, "test"))
 
     def hyperparameter_search(
         self,
@@ -367,37 +380,11 @@ class Trainer:
 
     def prepared(self, dataset: Any, role: str) -> Prepared:
         """Return a data set as the loop takes it; made once for each."""
-
-        def make() -> Prepared:
-            made = prepare(
-                dataset,
-                accepted=accepted_columns(self.model) if self.args.remove_unused_columns else None,
-                own_collator=not type(self.data_collator).__module__.startswith("evenweave."),
-                tokenizer=self.processing_class,
-                role=role,
-            )
-            take_problem_type(self.model, made)
-            return made
-
-        return self._sets.get(dataset, make)
+        return self._ready.data(self, dataset, role)
 
     def forward(self, loss: Loss | None = None) -> Forward:
         """The forward pass of this run's model, device and precision."""
-        self.model.to(self.ranks.device)
-        dtype, _ = autocast_dtype(self.args, self.ranks.device)
-        if self._flat is None or self._flat[0] is not self.model:
-            wanted = self.args.padding_free
-            if self.preprocess_logits_for_metrics or (self.compute_loss_func and wanted == "auto"):
-                wanted = False  # the user's function knows padded batches
-            self._flat = self.model, make_flat(self.model, wanted=wanted, half=dtype is not None)
-        forget_halves(self.model)
-        return Forward(
-            self.model,
-            loss or Loss(kind_of(self.model), function=self.compute_loss_func),
-            device=self.ranks.device,
-            dtype=dtype,
-            flat=self._flat[1],
-        )
+        return self._ready.forward(self, loss)
 
 
 # Their name for sequence-to-sequence models; here one Trainer serves all.

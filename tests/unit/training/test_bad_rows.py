@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
-from tiny_tagger import bert_tokenizer
+from tests.helpers.tiny_tagger import bert_tokenizer
+from tests.unit.training import tiny
 
 import evenweave as ew
 from evenweave.errors import DataError

@@ -523,3 +523,27 @@ def test_an_evaluation_needs_no_float64_where_a_device_has_none(
     trainer = make(tmp_path)
     with Narrow():
         assert trainer.evaluate()["eval_loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_loaders_show_the_batches_of_a_run(tmp_path: Path, workers: int) -> None:
+    taken: list[Any] = []
+
+    class Show(Pad):
+        def __call__(self, features: Any) -> Any:
+            taken.append(super().__call__(features))
+            return taken[-1]
+
+    more: dict[str, Any] = {"per_device_train_batch_size": 5, "per_device_eval_batch_size": 3}
+    trainer = make(tmp_path, data_collator=Show(), dataloader_num_workers=workers, **more)
+    loader = trainer.get_train_dataloader()
+    shown = [batch["input_ids"].tolist() for batch in loader]
+    assert len(loader) == len(shown) == 5
+    taken.clear()
+    make(tmp_path, data_collator=Show(), **more).train()
+    assert shown == [batch["input_ids"].tolist() for batch in taken]
+    sizes = [len(batch["labels"]) for batch in trainer.get_eval_dataloader()]
+    assert sizes == [3, 3, 2]
+    assert [len(batch["labels"]) for batch in trainer.get_test_dataloader(rows(4))] == [3, 1]
+    stream = make(tmp_path, train_dataset=iter(rows(7)), max_steps=2, **more).get_train_dataloader()
+    assert [len(batch["labels"]) for batch in stream] == [5, 2]

@@ -1,0 +1,70 @@
+"""What a Trainer makes ready once and keeps: data sets as the loop takes them, and the forward pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from evenweave.training.flat_layout import FlatModel
+from evenweave.training.forward import Forward, accepted_columns
+from evenweave.training.fused_layer import forget_halves
+from evenweave.training.labels import take_problem_type
+from evenweave.training.loss import Loss, kind_of
+from evenweave.training.padding_free import make_flat
+from evenweave.training.precision import autocast_dtype
+from evenweave.training.prepare import Prepared, prepare
+
+if TYPE_CHECKING:
+    from evenweave.training.trainer import Trainer
+
+
+class Ready:
+    """Data sets made ready each once, and how the model takes flat batches.
+
+    A list of rows may hold others by the next call, so it is kept for the length of a run alone.
+    """
+
+    def __init__(self) -> None:
+        self._running = False
+        self._sets: dict[int, tuple[Any, Prepared]] = {}
+        self._flat: tuple[nn.Module, FlatModel | None] | None = None
+
+    def begin(self) -> None:
+        """A run begins: forget the lists."""
+        self._sets = {k: known for k, known in self._sets.items() if not isinstance(known[0], list)}
+        self._running = True
+
+    def end(self) -> None:
+        """A run ended."""
+        self._running = False
+
+    def data(self, trainer: Trainer, dataset: Any, role: str) -> Prepared:
+        """Return a data set as the loop takes it."""
+        known = self._sets.get(id(dataset))
+        lasting = self._running or not isinstance(dataset, list)
+        if known is None or known[0] is not dataset or not lasting:
+            made = prepare(
+                dataset,
+                accepted=accepted_columns(trainer.model) if trainer.args.remove_unused_columns else None,
+                own_collator=not type(trainer.data_collator).__module__.startswith("evenweave."),
+                tokenizer=trainer.processing_class,
+                role=role,
+            )
+            take_problem_type(trainer.model, made)
+            known = self._sets[id(dataset)] = dataset, made
+        return known[1]
+
+    def forward(self, trainer: Trainer, loss: Loss | None) -> Forward:
+        """Return the forward pass of this run's model, device and precision."""
+        model, args, device = trainer.model, trainer.args, trainer.ranks.device
+        model.to(device)
+        dtype, _ = autocast_dtype(args, device)
+        if self._flat is None or self._flat[0] is not model:
+            wanted = args.padding_free
+            if trainer.preprocess_logits_for_metrics or (trainer.compute_loss_func and wanted == "auto"):
+                wanted = False  # the user's function knows padded batches
+            self._flat = model, make_flat(model, wanted=wanted, half=dtype is not None)
+        forget_halves(model)
+        loss = loss or Loss(kind_of(model), function=trainer.compute_loss_func)
+        return Forward(model, loss, device=device, dtype=dtype, flat=self._flat[1])
