@@ -127,6 +127,8 @@ class Trainer:
         self.card_facts: Any = None
         self.last_scores: dict[str, Any] = {}
         self.last_metric: Metric | None = None
+        # Log entries of evaluations of other data than `eval_dataset`, for the model card.
+        self.of_other_data: list[dict[str, Any]] = []
         self._flat: tuple[nn.Module, FlatModel | None] | None = None
         self._prepared: dict[int, tuple[Any, Prepared]] = {}
         self._running = False
@@ -214,6 +216,8 @@ class Trainer:
             metrics |= measure(self, self.prepared(part, prefix), prefix=prefix, keep=False).metrics
         metrics["epoch"] = self.state.epoch
         self.log(metrics)
+        if self.eval_dataset is not None and data is not self.eval_dataset:
+            self.of_other_data.append(self.state.log_history[-1])
         self.tell("on_evaluate", metrics=metrics)
         return metrics
 
