@@ -20,7 +20,7 @@ class Client:
     """Calls functions of `tests.hub.road` in the process."""
 
     def __init__(self, url: str, home: Path, token: str) -> None:
-        environment = {
+        self.environment = {
             **os.environ,
             "HF_ENDPOINT": url,
             "HF_HOME": str(home),
@@ -37,7 +37,7 @@ class Client:
             stdout=subprocess.PIPE,
             text=True,
             cwd=REPO,
-            env=environment,
+            env=self.environment,
         )
 
     def __call__(self, function: str, **arguments: Any) -> Any:

@@ -141,9 +141,10 @@ class HubServer:
             await asyncio.sleep(0.02)
         if self.failing is None:
             return None
-        status = {"token": 401, "busy": 429, "broken": 500}[self.failing]
+        status = {"token": 401, "full": 403, "busy": 429, "broken": 500}[self.failing]
         headers = {"Retry-After": "0"} if status == 429 else {}
-        message = "Invalid credentials in Authorization header" if status == 401 else "try again later"
+        said = {401: "Invalid credentials in Authorization header", 403: "Private storage limit reached."}
+        message = said.get(status, "try again later")
         return JSONResponse({"error": message}, status, headers={"X-Error-Message": message, **headers})
 
     async def _api(self, request: Request, parts: list[str]) -> Response:

@@ -203,6 +203,29 @@ def train_through_failure(out: str) -> dict[str, Any]:
     return {**done, "seconds": time.monotonic() - began}
 
 
+def push_and_leave(out: str, repo: str) -> None:
+    """Publish without waiting as the last thing a process does."""
+    trainer = _trainer(out, push_to_hub=False, hub_model_id=repo, num_train_epochs=1, save_strategy="no")
+    trainer.push_to_hub(blocking=False)
+
+
+def stopped_at_the_end(out: str) -> list[str]:
+    """Ctrl-C while the final model goes up; what is said."""
+    trainer = _hasty(_trainer(out, num_train_epochs=1, hub_strategy="end", hub_model_id="ada/late"))
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    _own(trainer).uploader.wait = stop  # type: ignore[method-assign]
+    with logged() as lines:
+        try:
+            trainer.train()
+        except KeyboardInterrupt:
+            lines.append("stopped")
+    _own(trainer).uploader.submit(Upload("the last", {})).exception(timeout=20)
+    return lines
+
+
 def push_refused(out: str) -> dict[str, Any]:
     """Train without publishing, then publish by hand to a Hub that refuses."""
     trainer = _trainer(out, push_to_hub=False, hub_model_id="ada/late", num_train_epochs=1)

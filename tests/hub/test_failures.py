@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.hub.client import Client
 from tests.hub.hub_server import TOKEN, HubServer
@@ -63,6 +65,48 @@ def test_pushing_by_hand_to_a_hub_that_refuses_is_one_error_with_the_remedy(
     again = client("run_command", words=["push", f"{out}/nothing", "ada/late"])
     assert (again["status"], again["out"]) == (1, "")
     assert again["err"].strip().endswith("give the one that a model was saved to")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A directory that looks like a saved model."""
+    for name in ("model.safetensors", "config.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    return tmp_path
+
+
+def test_what_the_hub_says_when_it_forbids_is_passed_on(hub: HubServer, client: Client, folder: Path) -> None:
+    hub.failing = "full"
+    done = client("run_command", words=["push", str(folder), "ada/full"])
+    assert "the Hub forbids it (403: Private storage limit reached)" in done["err"]
+    assert done["status"] == 1
+
+
+def test_a_token_that_no_header_can_hold_is_refused_at_once_and_not_shown(
+    hub: HubServer, client: Client, folder: Path
+) -> None:
+    for token in ("hf_sécret", "hf_sécret".encode("ascii", "ignore").decode() + "\n"):
+        done = client("run_command", words=["push", str(folder), "ada/x", "--token", token])
+        assert "the token has characters that no token has" in done["err"]
+        assert "trying again" not in done["err"]
+        assert "hf_s" not in done["err"]
+        assert done["status"] == 1
+
+
+def test_a_name_with_a_blank_is_quoted_in_what_to_run(hub: HubServer, client: Client, tmp_path: Path) -> None:
+    hub.failing = "token"
+    folder = tmp_path / "my run"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"")
+    done = client("run_command", words=["push", str(folder), "ada/x"])
+    assert done["err"].strip().endswith(f"evenweave push '{folder}' ada/x")
+
+
+def test_ctrl_c_while_the_final_model_goes_up_says_what_to_run(
+    hub: HubServer, client: Client, out: str
+) -> None:
+    said = client("stopped_at_the_end", out=out)
+    assert said[-2:] == [f"hub: not published; publish with: evenweave push {out} ada/late", "stopped"]
 
 
 def test_log_in_on_the_command_line(hub: HubServer, client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from evenweave.errors import ArgumentError
 from evenweave.hub import card_sections as sections
 from evenweave.hub.curve import curve_svg
 from evenweave.hub.facts import CardFacts, Run, gather, is_hub_name
+from evenweave.hub.markdown import is_number, plain
 from evenweave.training.checkpoint import write_aside
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def write_card(run: TaggerRun | Trainer, path: str | Path, **facts: Any) -> Path
 def render(run: Run, *, curve: bool = False) -> str:
     """Return the card as Markdown behind YAML; `curve` says that the picture is there."""
     parts = [
-        f"# {run.name}",
+        f"# {plain(run.name)}",
         sections.summary(run),
         sections.results(run),
         sections.use(run),
@@ -90,9 +92,9 @@ def metadata(run: Run) -> dict[str, Any]:
 def _model_index(run: Run) -> list[dict[str, Any]]:
     results = []
     for split, scores in run.scores.items():
-        numbers = {k: v for k, v in scores.get("overall", {}).items() if isinstance(v, int | float)}
-        if scores.get("loss") is not None:
-            numbers["loss"] = scores["loss"]
+        # YAML's .nan and .inf are no numbers to the Hub.
+        given = {**scores.get("overall", {}), "loss": scores.get("loss")}
+        numbers = {name: value for name, value in given.items() if is_number(value) and math.isfinite(value)}
         digest = run.splits[split].digest if split in run.splits else None
         dataset = run.dataset or (f"sha256:{digest}" if digest else None)
         if not numbers or dataset is None or not run.task:

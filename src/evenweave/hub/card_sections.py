@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from evenweave.hub.facts import Run, is_hub_name
+from evenweave.hub.markdown import code, is_number, plain, table
 
 # Measures that are shares of 1, shown in percent.
 FRACTIONS = ("precision", "recall", "f1", "accuracy")
 # Of a type with fewer entities than this in a split, its score there says little.
 _FEW = 30
+# Names of a list that one still reads; the configuration has them all.
+_MOST = 40
 
 
 def summary(run: Run) -> str:
@@ -19,13 +22,17 @@ def summary(run: Run) -> str:
     kinds = entity_types(run.labels)
     what = {
         "token-classification": f"Tags text with {_listed(kinds)}." if kinds else "Labels the words of text.",
-        "text-classification": f"Sorts text into {_listed(run.labels)}.",
+        "text-classification": f"Sorts text into {_listed(run.labels)}."
+        if len(run.labels) > 1
+        else "Gives each text a number.",
     }.get(run.task, "")
-    base = f"[{run.base}](https://huggingface.co/{run.base})" if is_hub_name(run.base) else run.base
+    base = plain(run.base or "")
+    if is_hub_name(run.base):
+        base = f"[{base}](https://huggingface.co/{run.base})"
     made = f"Fine-tuned from {base}" if base else "Trained from scratch"
-    data = run.dataset
+    data = plain(run.dataset or "")
     if run.dataset_id:
-        data = f"[{run.dataset}](https://huggingface.co/datasets/{run.dataset_id})"
+        data = f"[{data}](https://huggingface.co/datasets/{run.dataset_id})"
     on = f" on {data}" if data else ""
     return f"{what} {made}{on}; {run.parameters:,} parameters.".strip()
 
@@ -37,18 +44,22 @@ def results(run: Run) -> str:
         overall, bounds = scores.get("overall", {}), scores.get("intervals", {})
         outer, inner = bounds.get("overall", {}), bounds.get("types", {})
         rows = [
-            [title(name), _value(name, value), *([_interval(outer.get(name))] if name in outer else [])]
+            [
+                plain(title(name)),
+                _value(name, value),
+                *([_interval(outer.get(name))] if name in outer else []),
+            ]
             for name, value in overall.items()
-            if isinstance(value, int | float)
+            if is_number(value)
         ]
         head = ["measure", "value", *(["95 % interval"] if outer else [])]
         about = [f"{scores['rows']:,} rows"] if "rows" in scores else []
         about += [f"loss {scores['loss']:.4f}"] if scores.get("loss") is not None else []
-        note = f"{split.capitalize()}" + (f" ({', '.join(about)})" if about else "")
-        parts.append(f"**{note}**\n\n{_table(head, rows)}")
+        note = _heading(split) + (f" ({', '.join(about)})" if about else "")
+        parts.append(f"**{note}**" + (f"\n\n{table(head, rows)}" if rows else ""))
         types = [
             [
-                kind,
+                plain(kind),
                 *(_percent(row.get(name)) for name in FRACTIONS[:3]),
                 *([_interval(inner.get(kind, {}).get("f1"))] if inner else []),
                 f"{int(row['number']):,}" if "number" in row else "",
@@ -64,7 +75,7 @@ def results(run: Run) -> str:
                 *(["F1, 95 % interval"] if inner else []),
                 "entities",
             ]
-            parts.append(_table(head, types))
+            parts.append(table(head, types))
     if not parts:
         return ""
     bounded = any(scores.get("intervals") for scores in run.scores.values())
@@ -76,8 +87,9 @@ def results(run: Run) -> str:
 
 def use(run: Run) -> str:
     """A call that works as it stands."""
+    quoted = json.dumps(run.repo, ensure_ascii=False)
     if run.task == "token-classification":
-        call = f'pipeline("token-classification", model="{run.repo}", aggregation_strategy="simple")'
+        call = f'pipeline("token-classification", model={quoted}, aggregation_strategy="simple")'
         return (
             f"## How to use it\n\n```python\nfrom evenweave import pipeline\n\ntagger = {call}\n"
             'for entity in tagger("Your text, as long as it is."):\n'
@@ -87,7 +99,7 @@ def use(run: Run) -> str:
     if run.task:
         return (
             f"## How to use it\n\n```python\nfrom transformers import pipeline\n\n"
-            f'classify = pipeline("{run.task}", model="{run.repo}")\nprint(classify("Your text."))\n```'
+            f'classify = pipeline("{run.task}", model={quoted})\nprint(classify("Your text."))\n```'
         )
     return ""
 
@@ -100,7 +112,7 @@ def data(run: Run) -> str:
     head = ["split", "rows", *(["words"] if worded else []), "SHA-256"]
     rows = [
         [
-            name,
+            plain(name),
             f"{split.rows:,}" if split.rows is not None else "",
             *([f"{split.words:,}" if split.words is not None else ""] if worded else []),
             f"`{split.digest}`" if split.digest else "",
@@ -108,39 +120,49 @@ def data(run: Run) -> str:
         for name, split in run.splits.items()
     ]
     note = "The digest is `evenweave.hub.digest.digest_of(split)`: equal rows have an equal one."
-    return f"## Data\n\n{_table(head, rows)}\n\n{note}"
+    return f"## Data\n\n{table(head, rows)}\n\n{note}"
 
 
 def training(run: Run, *, picture: str | None) -> str:
     """Settings, the table of evaluations and the picture of it."""
-    rows = [[f"`{name}`", f"`{_shown(value)}`"] for name, value in run.settings.items()]
+    rows = [[code(name), code(_shown(value))] for name, value in run.settings.items()]
     rows += [["`seed`", f"`{run.seed}`"], ["optimizer steps", f"{run.steps:,}"]]
-    parts = ["## Training", _table(["setting", "value"], rows)]
-    evaluated = [entry for entry in run.history if "eval_loss" in entry]
-    if evaluated:
-        # One row a step: an evaluation repeated later at the same step, of the best model, is the newer one.
-        by_step = {entry["step"]: entry for entry in evaluated}
-        trained = {entry["step"]: entry["loss"] for entry in run.history if "loss" in entry}
-        measures = [name for name in FRACTIONS if any(f"eval_{name}" in entry for entry in evaluated)]
-        head = ["epoch", "step"]
-        head += [*(["training loss"] if trained else []), "validation loss", *map(title, measures)]
-        lines = [
-            [
-                f"{entry['epoch']:.4g}",
-                f"{step:,}",
-                *([_fixed(trained.get(step))] if trained else []),
-                _fixed(entry["eval_loss"]),
-                *(_percent(entry.get(f"eval_{name}")) for name in measures),
-            ]
-            for step, entry in by_step.items()
-        ]
-        parts.append(_table(head, lines))
+    parts = ["## Training", table(["setting", "value"], rows)]
+    for split, prefix in run.evaluated.items():
+        lines = _evaluations(run, split, prefix)
+        if lines:
+            named = [f"**{_heading(split)}**"] if len(run.evaluated) > 1 else []
+            parts += [*named, lines]
     if run.kept:
         step, measure = run.kept
-        parts.append(f"The model is that of step {step:,}, the best by {title(measure)} on validation.")
+        on = " on validation" if "validation" in run.evaluated else ""
+        parts.append(f"The model is that of step {step:,}, the best by {plain(title(measure))}{on}.")
     if picture:
         parts.append(f"![Losses and validation scores over epochs]({picture})")
     return "\n\n".join(parts)
+
+
+def _evaluations(run: Run, split: str, prefix: str) -> str:
+    """The table of a split's evaluations over the run."""
+    # One row a step: an evaluation repeated later at the same step, of the best model, is the newer one.
+    by_step = {entry["step"]: entry for entry in run.history if f"{prefix}loss" in entry}
+    if not by_step:
+        return ""
+    trained = {entry["step"]: entry["loss"] for entry in run.history if "loss" in entry}
+    measures = [name for name in FRACTIONS if any(f"{prefix}{name}" in entry for entry in by_step.values())]
+    head = ["epoch", "step"]
+    head += [*(["training loss"] if trained else []), f"{plain(split)} loss", *map(title, measures)]
+    lines = [
+        [
+            f"{entry['epoch']:.4g}",
+            f"{step:,}",
+            *([_fixed(trained.get(step))] if trained else []),
+            _fixed(entry[f"{prefix}loss"]),
+            *(_percent(entry.get(f"{prefix}{name}")) for name in measures),
+        ]
+        for step, entry in by_step.items()
+    ]
+    return table(head, lines)
 
 
 def limits(run: Run) -> str:
@@ -156,15 +178,15 @@ def limits(run: Run) -> str:
         none = [kind for kind in kinds if kind not in scores.get("types", {})] if scores.get("types") else []
         if rare:
             found.append(
-                f"Too few in {split} to say how well it does on them: {_listed(rare)} (under {_FEW})."
+                f"Too few in {plain(split)} to say how well it does on them: {_listed(rare)} (under {_FEW})."
             )
         if none:
-            found.append(f"Not in {split} at all, so not measured there: {_listed(none)}.")
+            found.append(f"Not in {plain(split)} at all, so not measured there: {_listed(none)}.")
         weak = [k for k, row in scores.get("types", {}).items() if row.get("f1", 1.0) < 0.5 and k not in rare]
         if weak:
-            found.append(f"Wrong more often than right on {split}: {_listed(weak)} (F1 under 50).")
+            found.append(f"Wrong more often than right on {plain(split)}: {_listed(weak)} (F1 under 50).")
     if run.scores:
-        on = f"{run.dataset}" if run.dataset else "the data above"
+        on = plain(run.dataset) if run.dataset else "the data above"
         found.append(
             f"The scores hold for text like {on}; on text of another kind, time or language, measure first."
         )
@@ -194,9 +216,8 @@ def _has_types(run: Run) -> bool:
     return any(scores.get("types") for scores in run.scores.values())
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+def _heading(split: str) -> str:
+    return plain(split[:1].upper() + split[1:])
 
 
 def title(measure: str) -> str:
@@ -225,4 +246,8 @@ def _shown(value: Any) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1] if names else "nothing"
+    shown = [plain(name) for name in names[:_MOST]]
+    if len(names) > _MOST:
+        shown.append(f"{len(names) - _MOST:,} more")
+    *first, last = shown or ["nothing"]
+    return f"{', '.join(first)} and {last}" if first else last

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from evenweave.hub.markdown import is_number
 from evenweave.report.chart import HEIGHT, WIDTH, Line, drawing, finite
 
 # A picture in a README knows nothing of the page's theme: colours that are read on white, on white.
@@ -53,7 +54,10 @@ def _line(
     times: float = 1.0,
     dashed: bool = False,
 ) -> Line:
-    points = [(float(e["epoch"]), times * float(e[key])) for e in history if key in e and "epoch" in e]
+    numbers = [(e.get("epoch"), e.get(key)) for e in history]
+    points = [
+        (float(at), times * float(value)) for at, value in numbers if is_number(at) and is_number(value)
+    ]
     return Line(name, sorted(points), colour, dashed)
 
 

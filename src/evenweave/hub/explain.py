@@ -19,8 +19,11 @@ def explain(error: BaseException) -> tuple[str, bool, float]:
         if isinstance(cause, errors.OfflineModeIsEnabled):
             return "HF_HUB_OFFLINE is set", True, 0.0
         status = getattr(getattr(cause, "response", None), "status_code", None)
-        if status in (401, 403):
-            return f"the Hub refused the token ({status}); run: evenweave login", True, 0.0
+        if status == 401:
+            return "the Hub refused the token (401); run: evenweave login", True, 0.0
+        if status == 403:
+            said = _line(cause)
+            return f"the Hub forbids it (403: {said}); with another token: evenweave login", True, 0.0
         if status == 429:
             after = cause.response.headers.get("Retry-After", "")  # type: ignore[attr-defined]
             return "the Hub has too many requests (429)", False, float(after) if after.isdigit() else 0.0
@@ -30,6 +33,14 @@ def explain(error: BaseException) -> tuple[str, bool, float]:
             return f"the Hub refused it ({status}: {_line(cause)})", True, 0.0
         if isinstance(cause, errors.HFValidationError | FileNotFoundError):
             return _line(cause), True, 0.0
+        if isinstance(cause, UnicodeDecodeError):  # the client reads no other text
+            return f"README.md is not UTF-8 ({_line(cause)})", True, 0.0
+        # What a header cannot hold; the error quotes it, so its own words are not repeated.
+        if isinstance(cause, UnicodeEncodeError) or type(cause).__name__ in (
+            "LocalProtocolError",
+            "InvalidHeader",
+        ):
+            return "the token has characters that no token has; run: evenweave login", True, 0.0
     return f"the Hub did not answer ({type(error).__name__})", False, 0.0
 
 
@@ -41,4 +52,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
+    """What the server said, else the error, without its hint at a page about status codes."""
+    said = getattr(error, "server_message", None) or str(error).split("For more information check:")[0]
+    return " ".join(said.split())[:200].rstrip(".")

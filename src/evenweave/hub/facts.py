@@ -66,7 +66,11 @@ class Split:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything the card is made of; `kept` is the step of the best model, and the measure that chose it."""
+    """Everything the card is made of.
+
+    `kept` is the step of the best model, and the measure that chose it; `evaluated` gives the prefix of each
+    split's numbers in the log.
+    """
 
     name: str
     repo: str
@@ -88,25 +92,32 @@ class Run:
     commit: str | None
     longest: int | None
     given: CardFacts = field(default_factory=CardFacts)
+    evaluated: Mapping[str, str] = field(default_factory=lambda: {"validation": "eval_"})
 
 
 def gather(trainer: Trainer, facts: CardFacts) -> Run:
     """Return the facts of a run."""
     args, state = trainer.args, trainer.state
-    place = args.output_dir if not Path(args.output_dir).is_absolute() else Path(args.output_dir).name
-    repo = facts.repo or (args.hub_model_id if args.push_to_hub else None) or place
-    splits = facts.splits or {"train": trainer.train_dataset, "validation": trainer.eval_dataset}
+    folder = Path(args.output_dir)
+    place = folder.name if folder.is_absolute() else folder.as_posix()
+    repo = facts.repo or (args.hub_model_id if args.push_to_hub else None)
+    evaluated = _evaluated(trainer)
+    held_out = trainer.eval_dataset
+    parts = held_out if isinstance(held_out, Mapping) else {"validation": held_out}
+    splits = facts.splits or {"train": trainer.train_dataset, **parts}
+    # Another data set's numbers, of `evaluate(data)`, are not those of the one that training watched.
+    history = [entry for entry in state.log_history if not any(entry is o for o in trainer.of_other_data)]
     return Run(
-        name=facts.model_name or repo.split("/")[-1],
-        repo=repo,
+        name=facts.model_name or (repo.split("/")[-1] if repo else folder.resolve().name),
+        repo=repo or place,
         task=facts.tasks or _task(trainer.model),
         labels=_labels(trainer.model),
         base=facts.finetuned_from or _base(trainer.model),
         dataset=facts.dataset or facts.dataset_tags,
         dataset_id=next((n for n in (facts.dataset_tags, facts.dataset) if is_hub_name(n)), None),
         splits={name: _split(data) for name, data in splits.items() if _sized(data)},
-        scores=dict(facts.scores) if facts.scores else _scores(trainer),
-        history=list(state.log_history),
+        scores=dict(facts.scores) if facts.scores else _scores(trainer, history, evaluated),
+        history=history,
         settings=_settings(args),
         seed=args.seed,
         steps=state.global_step,
@@ -119,6 +130,7 @@ def gather(trainer: Trainer, facts: CardFacts) -> Run:
         commit=environment.commit(),
         longest=_longest(trainer),
         given=facts,
+        evaluated=evaluated,
     )
 
 
@@ -167,27 +179,46 @@ def _split(data: Any) -> Split:
     return Split(rows, words, digest_of(data))
 
 
-def _scores(trainer: Trainer) -> dict[str, Scores]:
+def _evaluated(trainer: Trainer) -> dict[str, str]:
+    """Return the prefix of each split's numbers in the log; of several evaluation sets each is a split."""
+    if isinstance(trainer.eval_dataset, Mapping):
+        return {str(name): f"eval_{name}_" for name in trainer.eval_dataset}
+    return {"validation" if trainer.eval_dataset is not None else "evaluation": "eval_"}
+
+
+def _scores(
+    trainer: Trainer, history: list[dict[str, Any]], evaluated: Mapping[str, str]
+) -> dict[str, Scores]:
     """Return the scores of the model as it is now: its last evaluation, or the logged one of its step."""
     state = trainer.state
     best = state.best_global_step if trainer.args.load_best_model_at_end else None
     step = best if best is not None else state.global_step
-    logged = [e for e in state.log_history if "eval_loss" in e and e.get("step") == step]
-    if not logged:
-        return {}
-    numbers = {
-        key.removeprefix("eval_"): value
-        for key, value in logged[-1].items()
-        if key.startswith("eval_") and not key.endswith(("_runtime", "_per_second"))
-    }
+    found: dict[str, Scores] = {}
+    for split, prefix in evaluated.items():
+        logged = [e for e in history if f"{prefix}loss" in e and e.get("step") == step]
+        if logged:
+            inner = [p for p in evaluated.values() if p != prefix and p.startswith(prefix)]
+            numbers = {
+                key.removeprefix(prefix): value
+                for key, value in logged[-1].items()
+                if key.startswith(prefix)
+                and not key.startswith(tuple(inner))
+                and not key.endswith(("_runtime", "_per_second"))
+            }
+            found[split] = _in_full(trainer, numbers, step)
+    return found
+
+
+def _in_full(trainer: Trainer, numbers: dict[str, Any], step: int) -> dict[str, Any]:
+    """Return logged numbers as scores, with types and intervals where their metric is still held."""
     result: dict[str, Any] = {"loss": numbers.pop("loss"), "overall": numbers, "types": {}}
     for metric in (trainer.last_metric, *_kept_metrics(trainer, step)):
         # The last evaluation may have been of another step's model: the numbers tell.
         if metric is not None and len(metric):
             full = with_intervals(metric)
             if all(full["overall"].get(name, value) == value for name, value in numbers.items()):
-                return {"validation": result | full}
-    return {"validation": result}
+                return result | full
+    return result
 
 
 def _kept_metrics(trainer: Trainer, step: int) -> list[Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from evenweave.errors import HubError
 from evenweave.hub.card import write_card
 from evenweave.hub.files import clear_staged, model_files, stage
-from evenweave.hub.push import later, name_repository, open_repository, wait_for
+from evenweave.hub.push import finish_before_exit, later, wait_for
 from evenweave.hub.uploader import Patience, Upload, Uploader
 from evenweave.training.callbacks import TrainerCallback
 
@@ -97,6 +97,9 @@ class PublishCallback(TrainerCallback):
             done = push(self._trainer, "End of training")
         except HubError as error:
             log.warning("hub: %s", error)
+        except KeyboardInterrupt:
+            log.warning("hub: not published; publish with: %s", later(args.output_dir, self.uploader.repo_id))
+            raise
         else:
             log.info("published  %s", done.commit_url)
 
@@ -135,7 +138,7 @@ def push_to_hub(
     Of several ranks the first uploads, the others get None.
 
     Args:
-        blocking: False returns a future at once.
+        blocking: False returns a future at once; the process then ends when the upload has.
         token: instead of the arguments' or the one logged in with.
         revision: a branch other than main.
         facts: for the card, see `hub.card.CardFacts`: model_name, language, license, tags, dataset, ...
@@ -162,12 +165,12 @@ def push(
     output = Path(trainer.args.output_dir)
     own = next((call for call in trainer.callbacks if isinstance(call, PublishCallback)), None)
     uploader = own.uploader if own and token is None else uploader_of(trainer.args, token=token)
-    card = write_card(trainer, output / "README.md", **{"repo": uploader.repo_id, **(facts or {})})
-    if blocking:
-        open_repository(uploader, output)
-        name_repository(card, uploader.repo_id)
+    write_card(trainer, output / "README.md", **{"repo": uploader.repo_id, **(facts or {})})
     future = uploader.submit(Upload(message, model_files(output), revision=revision))
-    return wait_for(uploader, future, output) if blocking else future
+    if blocking:
+        return wait_for(uploader, future, output)
+    finish_before_exit(uploader, future, output)
+    return future
 
 
 def uploader_of(

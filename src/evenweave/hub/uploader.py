@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from evenweave.errors import HubError, missing
 from evenweave.hub.explain import explain
+from evenweave.hub.files import name_repository
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
@@ -178,6 +179,8 @@ class Uploader:
             self.repo_id, self._opened = made.repo_id, True
         if not upload.files:
             return None
+        if "README.md" in upload.files:
+            name_repository(upload.files["README.md"], self.repo_id)
         if upload.revision is not None:
             api.create_branch(self.repo_id, branch=upload.revision, exist_ok=True)
         from huggingface_hub import CommitOperationAdd

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass as validated_dataclass
 
 from evenweave.errors import ArgumentError
@@ -22,6 +23,10 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Workers = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]  # what torch.manual_seed takes
+# A path too is kept as text, which a saved argument is.
+PathText = Annotated[
+    str, BeforeValidator(lambda given: os.fspath(given) if isinstance(given, Path) else given)
+]
 T = TypeVar("T")
 
 
@@ -60,7 +65,7 @@ class TrainingArguments:
     8
     """
 
-    output_dir: str = "trainer_output"
+    output_dir: PathText = "trainer_output"
 
     # How long and how fast
     num_train_epochs: Positive = 3.0
@@ -124,7 +129,7 @@ class TrainingArguments:
     """Trackers of accelerate by name ("tensorboard", "wandb", ...), "all" that are installed, or "none"."""
     run_name: str | None = None
     project: str = "huggingface"
-    logging_dir: str | None = None
+    logging_dir: PathText | None = None
     """Where trackers that write files write them; None: `runs` in `output_dir`."""
     disable_tqdm: bool | None = None
     """True: no progress bar. None: a bar on a terminal, plain lines elsewhere."""
@@ -154,7 +159,7 @@ class TrainingArguments:
     push_to_hub: bool = False
     hub_model_id: str | None = None
     hub_strategy: Literal["end", "every_save", "checkpoint", "all_checkpoints"] = "every_save"
-    hub_token: str | None = None
+    hub_token: str | None = Field(default=None, repr=False)
     hub_private_repo: bool | None = None
 
     def __post_init__(self) -> None:

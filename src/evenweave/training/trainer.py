@@ -125,6 +125,8 @@ class Trainer:
         self.last_scores: dict[str, Any] = {}
         self.last_metric: Metric | None = None
         self._ready = Ready()
+        # Log entries of evaluations of other data than `eval_dataset`, for the model card.
+        self.of_other_data: list[dict[str, Any]] = []
         self.tell("on_init_end")
 
     def __init_subclass__(cls) -> None:
@@ -214,6 +216,8 @@ class Trainer:
             metrics |= measure(self, ready, prefix=prefix, keep=False, generation=generation).metrics
         metrics["epoch"] = self.state.epoch
         self.log(metrics)
+        if self.eval_dataset is not None and data is not self.eval_dataset:
+            self.of_other_data.append(self.state.log_history[-1])
         self.tell("on_evaluate", metrics=metrics)
         return metrics
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -136,3 +137,9 @@ def test_frozen_and_no_token_in_the_saved_settings(tmp_path) -> None:  # type: i
     assert "secret" not in (tmp_path / "args.json").read_text()
     assert json.loads((tmp_path / "args.json").read_text())["seed"] == 42
     assert dataclasses.replace(args, seed=3).seed == 3
+    assert "secret" not in f"{args} {args!r}"
+
+
+def test_a_directory_can_be_a_path() -> None:
+    args = TrainingArguments(Path("runs/ner"), logging_dir=Path("logs"))
+    assert (args.output_dir, args.logging_dir) == ("runs/ner", "logs")
