@@ -107,7 +107,7 @@ def run_pass(
                         labels = _labels(done, kind=forward.loss.kind)
                         taken = consumer.take(_answers(done.outputs), labels, done.inputs)
                         mask = None if forward.loss.kind in OF_ROWS else batch.get("attention_mask")
-                        kept.append((numbers, *_by_row(taken, labels, done, mask)))
+                        kept.append((numbers, *_by_row(taken, labels, done, mask, batch.get("labels"))))
                     seen += len(numbers)
                     batches += 1
                     if on_batch is not None:
@@ -177,13 +177,15 @@ def _labels(done: Result, *, kind: Kind) -> Any:
 
 
 def _by_row(
-    answers: Any, labels: Any, done: Result, mask: torch.Tensor | None
+    answers: Any, labels: Any, done: Result, mask: torch.Tensor | None, padded: torch.Tensor | None
 ) -> tuple[list[Any], list[Any]]:
     """Split a batch into rows in its order, padding left out.
 
     Args:
         answers, labels: tensors `[B, T, ...]` or `[B, ...]`, or tuples of them; labels may be None.
         mask: `[B, T]`, the positions that are real; None where answers and labels are of rows.
+        padded: the labels as the collator made them, which those of a flat batch may differ from: no loss is
+            of a causal model's first tokens.
     """
     if "decoder_input_ids" in done.inputs:
         mask = None  # an encoder's mask says nothing of the positions a decoder answers for
@@ -198,6 +200,8 @@ def _by_row(
         return rows, []
     if isinstance(labels, tuple):
         return rows, list(zip(*(_rows(part, done, None) for part in labels), strict=True))
+    if done.layout is not None and mask is not None and padded is not None:
+        return rows, _real(padded.numpy(), mask)
     return rows, _rows(labels, done, mask)
 
 
@@ -207,6 +211,10 @@ def _rows(values: torch.Tensor, done: Result, mask: torch.Tensor | None) -> list
         return done.layout.split(array, per_token=mask is not None)
     if mask is None or array.ndim < 2 or array.shape[:2] != tuple(mask.shape):
         return list(array)
+    return _real(array, mask)
+
+
+def _real(array: NDArray[Any], mask: torch.Tensor) -> list[NDArray[Any]]:
     keep = mask.cpu().numpy().astype(bool)
     return [row[k] for row, k in zip(array, keep, strict=True)]
 
