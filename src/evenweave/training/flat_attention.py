@@ -7,6 +7,7 @@ attention, so that padded batches (and models mid-evaluation) work unchanged.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,8 +26,10 @@ from evenweave.training.native import team
 NAME = "evenweave_flat"
 # As far as any sequence goes.
 _ANY = 2**31
-# What the next forward pass runs over. It stays set afterwards, for recomputation in the backward pass.
-_current: Layout | None = None
+# What the next forward pass runs over, each thread's own. It stays set afterwards, for recomputation in the
+# backward pass, which on a GPU is another thread's.
+_here = threading.local()
+_of_gpu: Layout | None = None
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,14 @@ class How:
 
 def use_layout(layout: Layout | None) -> None:
     """Set what forward passes from here on run over; None for padded batches."""
-    global _current
-    _current = layout
+    global _of_gpu
+    _here.layout = layout
+    _of_gpu = layout if layout is not None and layout.bounds.device.type != "cpu" else None
 
 
 def current_layout() -> Layout | None:
     """What forward passes run over."""
-    return _current
+    return getattr(_here, "layout", None) or _of_gpu
 
 
 def register() -> None:
@@ -68,7 +72,7 @@ def register() -> None:
 def _mask(*args: Any, **kwargs: Any) -> Any:
     from transformers.masking_utils import sdpa_mask
 
-    return None if _current is not None else sdpa_mask(*args, **kwargs)
+    return None if current_layout() is not None else sdpa_mask(*args, **kwargs)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -88,7 +92,7 @@ def attention(
     Raises:
         ArgumentError: a bias, a window or a cache that flat attention does not know.
     """
-    layout = _current
+    layout = current_layout()
     if layout is None:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 

@@ -547,3 +547,35 @@ def test_loaders_show_the_batches_of_a_run(tmp_path: Path, workers: int) -> None
     assert [len(batch["labels"]) for batch in trainer.get_test_dataloader(rows(4))] == [3, 1]
     stream = make(tmp_path, train_dataset=iter(rows(7)), max_steps=2, **more).get_train_dataloader()
     assert [len(batch["labels"]) for batch in stream] == [5, 2]
+
+
+def test_two_runs_at_once_in_one_process(tmp_path: Path) -> None:
+    import threading
+
+    scores: dict[int, list[float]] = {1: [], 2: []}
+    models = {seed: [tagger(seed=seed) for _ in range(2)] for seed in scores}
+
+    def run(seed: int) -> None:
+        given = {"train_dataset": rows(40, seed=seed), "num_train_epochs": 2, "eval_strategy": "epoch"}
+        trainer = make(tmp_path / str(seed), models[seed].pop(), **given)
+        trainer.train()
+        scores[seed].append(trainer.evaluate()["eval_loss"])
+
+    for seed in scores:
+        run(seed)
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in scores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(len(found) == 2 and found[0] == found[1] for found in scores.values())
+
+
+def test_a_model_that_gives_no_loss_is_said_to(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertForQuestionAnswering
+
+    config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    data = [{"input_ids": [5, 6, 7], "start_positions": 1} for _ in range(4)]
+    trainer = make(tmp_path, BertForQuestionAnswering(config), train_dataset=data, data_collator=None)
+    with pytest.raises(DataError, match=r"BertForQuestionAnswering gave no loss for .*start_positions"):
+        trainer.train()
