@@ -155,4 +155,5 @@ def _explained(errors: Sequence[Any]) -> str:
         return _NOT_JSON
     if place[0] == "inputs":
         return "inputs: give a text, or a list of texts"
-    return f"{'.'.join(place)}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    said = f"{'.'.join(place)}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return " ".join(said.split())

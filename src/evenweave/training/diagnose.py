@@ -121,10 +121,12 @@ def _label(model: nn.Module, micro: MicroBatch, origin: Origin, error: Exception
         return None
     label = int(labels[tuple(odd[0])])
     has = "" if count is None else f"; the model has labels 0 to {count - 1}"
-    fewer = f"make the model with num_labels={label + 1} or more, or " if label >= 0 else ""
+    fewer = f"make the model with num_labels={label + 1} or more, or "
+    if _vocabulary(model) is not None:
+        fewer = "use the model's own tokenizer, or "
     return (
         f"{_place(odd[0], labels, micro, origin)}, column 'labels': label {label}{has}; "
-        f"{fewer}give what is not to count {IGNORED}"
+        f"{fewer if label >= 0 else ''}give what is not to count {IGNORED}"
     )
 
 
@@ -132,11 +134,13 @@ def _classes(model: nn.Module) -> int | None:
     """Return how many labels there are: of a language model its vocabulary; None where that is not known."""
     if type(model).__name__.endswith("ForMultipleChoice"):
         return None
-    weight = getattr(_called(model, "get_output_embeddings"), "weight", None)
-    if weight is not None:
-        return len(weight)
-    count = getattr(getattr(model, "config", None), "num_labels", None)
+    count = _vocabulary(model) or getattr(getattr(model, "config", None), "num_labels", None)
     return count if count != 1 else None  # one number a row is a regression
+
+
+def _vocabulary(model: nn.Module) -> int | None:
+    weight = getattr(_called(model, "get_output_embeddings"), "weight", None)
+    return None if weight is None else len(weight)
 
 
 def _called(model: nn.Module, method: str) -> Any:

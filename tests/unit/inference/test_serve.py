@@ -62,6 +62,7 @@ def test_health_names_the_labels(client: TestClient) -> None:
         ('{"inputs": "a", "parameters": {"aggregation_strategy": "best"}}', "'none', 'simple'"),
         ('{"inputs": "a", "parameters": {"batch_size": 9}}', "parameters.batch_size: extra"),
         ('{"inputs": "a", "more": 1}', "more: extra"),
+        ('{"inputs": "a", "two\\nlines": 1}', "two lines: extra"),
         ('{"inputs": [' + ",".join(['"a"'] * 257) + "]}", "more than 256 texts"),
     ],
 )

@@ -104,6 +104,17 @@ def test_what_a_model_cannot_take_is_named(tmp_path: Path, model: Any, odd: Any,
         run.evaluate()
 
 
+def test_a_label_beyond_a_vocabulary_is_another_tokenizers(tmp_path: Path) -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    sizes = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+    model = T5ForConditionalGeneration(T5Config(vocab_size=50, decoder_start_token_id=0, **sizes))
+    rows = rows_with(input_ids=[5], labels=[77])
+    run = trainer(tmp_path, rows, ew.DataCollatorForSeq2Seq(bert_tokenizer()), model=model)
+    with pytest.raises(DataError, match=r"^row 13 of .*'labels': label 77; .*use the model's own tokenizer"):
+        run.train()
+
+
 def micro(first_row: int, label: int) -> MicroBatch:
     labels = torch.tensor([[0, label]])
     return MicroBatch({"input_ids": torch.tensor([[5, 6]]), "labels": labels}, np.array([first_row]))
