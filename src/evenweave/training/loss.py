@@ -77,6 +77,10 @@ class Loss:
                 return self.function(outputs, labels, num_items_in_batch=1)
             return self._sum_of_mean(self.function(outputs, labels), labels)
         if self.kind == "own":
+            if isinstance(outputs, dict) and "loss" not in outputs:
+                raise DataError(
+                    f"the model gave {', '.join(outputs)} and no 'loss'; give the data every label it takes"
+                )
             return self._sum_of_mean(outputs["loss"] if isinstance(outputs, dict) else outputs[0], labels)
         logits = logits_of(outputs)
         if self.kind in ("regression", "multi_label"):
