@@ -102,16 +102,22 @@ def label_names(model: Any) -> list[str]:
     return [names[key] for key in range(len(names))]
 
 
-def longest_sequence(model: Any, tokenizer: Any) -> int:
-    """Return the tokens, special ones included, that the model takes at once."""
+def positions(model: Any) -> list[int]:
+    """Return how many positions each table of them in the model has; none where they are computed."""
     from torch import nn
 
-    limits = [int(tokenizer.model_max_length)]
+    found = []
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             # RoBERTa and its kin count positions from padding_idx + 1.
             taken = 0 if module.padding_idx is None else module.padding_idx + 1
-            limits.append(module.num_embeddings - taken)
+            found.append(module.num_embeddings - taken)
+    return found
+
+
+def longest_sequence(model: Any, tokenizer: Any) -> int:
+    """Return the tokens, special ones included, that the model takes at once."""
+    limits = [int(tokenizer.model_max_length), *positions(model)]
     stated = getattr(model.config, "max_position_embeddings", None)
     if len(limits) == 1 and isinstance(stated, int) and stated > 0:
         limits.append(stated)
