@@ -17,7 +17,7 @@ from evenweave.errors import ArgumentError
 from evenweave.training.names import resolve
 
 When = Literal["no", "steps", "epoch"]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]

@@ -23,7 +23,7 @@ from evenweave.errors import ArgumentError, DataError, HubError
 from evenweave.hub.card import write_card
 from evenweave.hub.facts import CardFacts, with_intervals
 from evenweave.hub.publish import push
-from evenweave.inference.load import label_names, load_tagger, longest_sequence
+from evenweave.inference.load import label_names, load_tagger, longest_sequence, positions
 from evenweave.rng import permutation
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.models import tagger_to_train
@@ -121,6 +121,9 @@ def train_tagger(
     seed_everything(args.seed)  # the new head's weights, and a whole new encoder's
     tagger, tokenizer, described = _encoder(model, splits["train"], names)
     log.info("encoder    %s", described)
+    for most in positions(tagger):
+        if max_length is not None and max_length > most:
+            raise ArgumentError(f"max_length={max_length}: this model has {most} positions; give no more")
     length = max_length or min(longest_sequence(tagger, tokenizer), 512)
     encoded = {
         name: tokenize_and_align(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,20 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         assert target.read_bytes() == b"old"
     assert target.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_pipe_stays_one_and_a_link_is_followed(tmp_path: Path) -> None:
+    pipe, link, behind = tmp_path / "pipe", tmp_path / "link", tmp_path / "behind"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with whole_file(pipe) as out:
+        out.write(b"text")
+    assert os.read(reader, 10) == b"text"
+    os.close(reader)
+    assert pipe.is_fifo()
+    link.symlink_to(behind)
+    with whole_file(link) as out:
+        out.write(b"text")
+    assert link.is_symlink()
+    assert behind.read_bytes() == b"text"
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link", "behind"}

@@ -15,7 +15,7 @@ from evenweave import load_dataset
 from evenweave.cli.output import print_scores
 from evenweave.data.dataset import Dataset
 from evenweave.data.features import ClassLabel, Sequence
-from evenweave.errors import DataError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.training import train_tagger
 from evenweave.training.measure import plain_number
 from evenweave.training.models import tagger_to_train
@@ -76,6 +76,13 @@ def test_labels_of_no_scheme_are_trained_by_their_loss_and_a_single_one_is_refus
     )
     print_scores(run.scores)
     assert "validation: 1 rows, loss" in capsys.readouterr().out
+    with pytest.raises(ArgumentError, match="max_length=1000: this model has 128 positions"):
+        train_tagger(
+            load_dataset(str(tmp_path / "pos.txt"), scheme=None),
+            model=model,
+            output_dir=tmp_path,
+            max_length=1000,
+        )
     with pytest.raises(DataError, match="'O' is the one label in column 'ner_tags'"):
         train("o.txt")
 
