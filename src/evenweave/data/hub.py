@@ -20,6 +20,7 @@ from evenweave.data.dataset import Dataset, DatasetDict
 from evenweave.data.features import Feature
 from evenweave.data.hub_find import Source, find
 from evenweave.data.hub_labels import features_in_readme, features_of_schema
+from evenweave.data.hub_token import checked_token
 from evenweave.data.splits import SUFFIXES
 from evenweave.data.stream import RowStream
 from evenweave.errors import ArgumentError, DataError
@@ -61,7 +62,9 @@ def load_from_hub(
         NotFoundError: not on the Hub, or not to be had offline.
         DataError: no Parquet, neither its own nor converted.
         ArgumentError: no such configuration or split.
+        HubError: the token cannot be one.
     """
+    token = checked_token(token)
     source = find(path, name, revision=revision, token=token)
     _check_split(source, split)
     if importlib.util.find_spec("datasets") is not None:

@@ -74,10 +74,6 @@ def find(
         ) from None
     except errors.HfHubHTTPError as error:
         return _in_cache(path, name, revision, why=f"the Hub failed ({error.response.status_code})")
-    except UnicodeEncodeError:
-        raise NotFoundError(
-            f"{path}: the token has characters that no token has; run: evenweave login"
-        ) from None
     except OSError as error:
         return _in_cache(path, name, revision, why=f"the Hub did not answer ({type(error).__name__})")
     except Exception as error:
