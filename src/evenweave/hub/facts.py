@@ -210,7 +210,7 @@ def _scores(
 
 
 def _as_trained(history: list[dict[str, Any]], prefixes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Leave out evaluations after a step's first: at the end they may be of the best model, of another step."""
+    """Leave out evaluations after a step's first: at the end they may be of an earlier, best step."""
     kept, seen = [], set()
     for entry in history:
         if any(f"{prefix}loss" in entry for prefix in prefixes):
