@@ -144,23 +144,22 @@ def training(run: Run, *, picture: str | None) -> str:
 
 def _evaluations(run: Run, split: str, prefix: str) -> str:
     """The table of a split's evaluations over the run."""
-    # One row a step: an evaluation repeated later at the same step, of the best model, is the newer one.
-    by_step = {entry["step"]: entry for entry in run.history if f"{prefix}loss" in entry}
-    if not by_step:
+    evaluated = [entry for entry in run.history if f"{prefix}loss" in entry]
+    if not evaluated:
         return ""
     trained = {entry["step"]: entry["loss"] for entry in run.history if "loss" in entry}
-    measures = [name for name in FRACTIONS if any(f"{prefix}{name}" in entry for entry in by_step.values())]
+    measures = [name for name in FRACTIONS if any(f"{prefix}{name}" in entry for entry in evaluated)]
     head = ["epoch", "step"]
     head += [*(["training loss"] if trained else []), f"{plain(split)} loss", *map(title, measures)]
     lines = [
         [
             f"{entry['epoch']:.4g}",
-            f"{step:,}",
-            *([_fixed(trained.get(step))] if trained else []),
+            f"{entry['step']:,}",
+            *([_fixed(trained.get(entry["step"]))] if trained else []),
             _fixed(entry[f"{prefix}loss"]),
             *(_percent(entry.get(f"{prefix}{name}")) for name in measures),
         ]
-        for step, entry in by_step.items()
+        for entry in evaluated
     ]
     return table(head, lines)
 

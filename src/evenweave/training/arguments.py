@@ -159,7 +159,7 @@ class TrainingArguments:
     push_to_hub: bool = False
     hub_model_id: str | None = None
     hub_strategy: Literal["end", "every_save", "checkpoint", "all_checkpoints"] = "every_save"
-    hub_token: str | None = Field(default=None, repr=False)
+    hub_token: str | None = dataclasses.field(default=None, repr=False)
     hub_private_repo: bool | None = None
 
     def __post_init__(self) -> None:

@@ -121,3 +121,19 @@ def test_a_pipe_stays_one_and_a_link_is_followed(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert behind.read_bytes() == b"text"
     assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link", "behind"}
+
+
+def test_a_type_whose_entities_nobody_counted_has_a_dash(tmp_path: Path) -> None:
+    types = {"PER": {"f1": 0.5, "number": 3}, "LOC": {"f1": None, "number": None}}
+    page = write_report(tmp_path / "r.html", **{**RUN, "scores": {"test": {"types": types}}}).read_text()
+    assert '<tr class="total"><td>all</td><td>–</td><td>–</td><td>–</td><td>–</td>' in page
+
+
+def test_characters_that_turn_text_around_stay_in_their_span_and_nul_is_shown(tmp_path: Path) -> None:
+    span = {"start": 0, "end": 3, "label": "PER"}
+    example = {"text": "a\u202eb c\0d", "gold": [span], "predicted": []}
+    page = write_report(tmp_path / "r.html", **{**RUN, "examples": [example]}).read_text()
+    assert '<span class="text" dir="auto">' in page
+    assert "mark,mark small,td,.tile span{unicode-bidi:isolate}" in page
+    assert "\0" not in page
+    assert "c\ufffdd" in page
