@@ -79,10 +79,11 @@ def epochs(history: Sequence[Mapping[str, Any]]) -> str:
 
 
 def score_table(name: str, result: Mapping[str, Any]) -> str:
-    """Return the scores of one split per entity type."""
+    """Return the scores of one split per entity type, or per label of words that are scored one by one."""
     types, overall = result.get("types", {}), result.get("overall", {})
     if not types:
         return ""
+    of_words = "accuracy" in overall and "f1" not in overall
     rows = []
     for kind, row in types.items():
         f1 = _number(row.get("f1"))
@@ -92,15 +93,17 @@ def score_table(name: str, result: Mapping[str, Any]) -> str:
         rows.append(
             f'<tr><td>{escape(str(kind))}</td>{_cells([*cells, count])}<td class="bars">{bar}</td></tr>'
         )
-    counts = [_number(row.get("number")) for row in types.values()]
-    total = _count(sum(counts) if all(map(math.isfinite, counts)) else None)
-    cells = ["all", *(_percent(overall.get(key)) for key in _MEASURES[:3]), total, ""]
-    rows.append(f'<tr class="total">{_cells(cells)}</tr>')
+    if not of_words:
+        counts = [_number(row.get("number")) for row in types.values()]
+        total = _count(sum(counts) if all(map(math.isfinite, counts)) else None)
+        cells = ["all", *(_percent(overall.get(key)) for key in _MEASURES[:3]), total, ""]
+        rows.append(f'<tr class="total">{_cells(cells)}</tr>')
     about = [f"{_count(result['rows'])} rows"] if "rows" in result else []
     about += [f"loss {_fixed(result['loss'])}"] if result.get("loss") is not None else []
     note = f'<p class="soft">{", ".join(about)}</p>' if about else ""
-    heading = f"<h2>Entities: {escape(name)}</h2>{note}"
-    return heading + _table(["type", "precision", "recall", "F1", "entities", ""], rows)
+    what, kind, count = ("Labels", "label", "words") if of_words else ("Entities", "type", "entities")
+    heading = f"<h2>{what}: {escape(name)}</h2>{note}"
+    return heading + _table([kind, "precision", "recall", "F1", count, ""], rows)
 
 
 def examples(examples: Sequence[Mapping[str, Any]]) -> str:

@@ -123,6 +123,14 @@ def test_a_pipe_stays_one_and_a_link_is_followed(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link", "behind"}
 
 
+def test_words_scored_one_by_one_are_labels_and_no_entities(tmp_path: Path) -> None:
+    types = {"NOUN": {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "number": 3}}
+    scores = {"test": {"types": types, "overall": {"accuracy": 0.5}}}
+    page = write_report(tmp_path / "r.html", **{**RUN, "scores": scores}).read_text()
+    assert "<h2>Labels: test</h2>" in page
+    assert '<tr class="total"><td>all' not in page
+
+
 def test_a_type_whose_entities_nobody_counted_has_a_dash(tmp_path: Path) -> None:
     types = {"PER": {"f1": 0.5, "number": 3}, "LOC": {"f1": None, "number": None}}
     page = write_report(tmp_path / "r.html", **{**RUN, "scores": {"test": {"types": types}}}).read_text()
