@@ -109,10 +109,8 @@ class DefaultFlow(TrainerCallback):
     ) -> None:
         """Log, evaluate and save every so many steps; stop at the last."""
         step = state.global_step
-        if args.logging_strategy == "steps" and (
-            step % state.logging_steps == 0 or (step == 1 and args.logging_first_step)
-        ):
-            control.should_log = True
+        control.should_log |= args.logging_strategy == "steps" and step % state.logging_steps == 0
+        control.should_log |= step == 1 and args.logging_first_step
         late_enough = step >= args.eval_delay
         if args.eval_strategy == "steps" and step % state.eval_steps == 0 and late_enough:
             control.should_evaluate = True
@@ -121,7 +119,7 @@ class DefaultFlow(TrainerCallback):
         if step >= state.max_steps:
             control.should_training_stop = True
             control.should_save |= args.save_strategy == "steps"
-            control.should_evaluate |= args.eval_strategy == "steps"
+            control.should_evaluate |= args.eval_strategy == "steps" and late_enough
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -70,6 +70,7 @@ class Run:
     control: TrainerControl
     epochs: int
     log: Callable[[], None]
+    look: Callable[[], Any]
     evaluate: Callable[[], None]
     save: Callable[[], None]
     interrupted: Callable[[], bool]
@@ -111,7 +112,7 @@ def train(run: Run) -> None:
     run.tell("on_train_begin")
     run.wrapped.train()
     if run.args.eval_on_start and state.global_step == 0:
-        run.evaluate()
+        run.look()
     unfinished = state.global_step < state.max_steps  # not so where a finished run is resumed
     while unfinished and state.epoch_index < run.epochs and not control.should_training_stop:
         run.tell("on_epoch_begin")
@@ -153,6 +154,8 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     args, forward = run.args, run.forward
     if run.watched:
         _round_anew(run)
+    if not run.model.training:
+        run.wrapped.train()  # a callback that looked at predictions left it in eval()
     parts = [(forward.count(micro.batch), micro) for micro in micro_batches if len(micro.rows)]
     own = sum((count for count, _ in parts), torch.zeros((), dtype=torch.float64))
     if run.ranks.world > 1:
@@ -193,7 +196,10 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
         run.learning_rate = float(run.schedule.get_last_lr()[0])
         if not isinstance(run.schedule, ReduceLROnPlateau):  # that one steps with the evaluations
             run.schedule.step()
-        run.pending.append(Pending(loss, run.state.global_step + 1, rows))
+        if (
+            total.device.type != "cpu" or float(total) >= 1e-9
+        ):  # no loss is of no label; 0 would be a good one
+            run.pending.append(Pending(loss, run.state.global_step + 1, rows))
         if loss.device.type == "cpu" or len(run.pending) == SETTLE_EVERY:
             settle(run)
     if not run.graphs:  # they leave their gradients at zero
@@ -244,6 +250,9 @@ def act_on_flags(run: Run, *, epoch_ends: bool = False) -> None:
     if control.should_save and not epoch_ends:
         control.should_save = False
         run.save()
+    # What on_evaluate asks of an evaluation, or on_log of a log, would else be asked at every step.
+    control.should_log = control.should_evaluate = False
+    control.should_save &= epoch_ends
     if due:
         _round_anew(run)
     if not epoch_ends and _asked_to_stop(run):

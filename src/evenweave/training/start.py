@@ -109,6 +109,7 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
         control=control,
         epochs=epochs,
         log=lambda: _log(trainer, run),
+        look=lambda: trainer.evaluate(),
         evaluate=lambda: _evaluate_safely(trainer, run),
         save=lambda: _save(trainer, run),
         interrupted=interrupted,
@@ -214,8 +215,10 @@ def describe(trainer: Trainer, data: Prepared, run: Run) -> list[str]:
 
 def _log(trainer: Trainer, run: Run) -> None:
     total, steps = run.state.loss_logged
+    if not steps:
+        return
     run.state.loss_logged = (0.0, 0)
-    values = {"loss": total / max(1, steps), "learning_rate": run.learning_rate}
+    values = {"loss": total / steps, "learning_rate": run.learning_rate}
     if run.grad_norm is not None:
         values["grad_norm"] = float(run.grad_norm)
     trainer.log(values)
