@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -166,12 +166,7 @@ class EarlyStoppingCallback(TrainerCallback):
         **_: Any,
     ) -> None:
         """Count evaluations that brought nothing."""
-        value = metrics.get(args.best_metric_name)
-        if value is None:
-            raise ArgumentError(
-                f"metric_for_best_model={args.best_metric_name!r}: not among {sorted(metrics)}, "
-                "and early stopping needs it"
-            )
+        value = best_value(args, metrics)
         sign = 1 if args.best_is_greater else -1
         # Of the evaluations before this one; a NaN is never a gain.
         best = -sign * math.inf if state.best_metric is None else state.best_metric
@@ -187,6 +182,22 @@ class EarlyStoppingCallback(TrainerCallback):
     def load_state_dict(self, values: dict[str, Any]) -> None:
         """Go on counting where a checkpoint left off."""
         self._without = values["without"]
+
+
+def best_value(args: TrainingArguments, metrics: Mapping[str, Any]) -> float:
+    """Return the metric that says which evaluation is best.
+
+    Raises:
+        ArgumentError: there is none of that name, or it is no number.
+    """
+    name = args.best_metric_name
+    if name not in metrics:
+        known = ", ".join(sorted(metrics.keys() - {"epoch"}))
+        raise ArgumentError(f"metric_for_best_model={args.metric_for_best_model!r}: not among {known}")
+    value = metrics[name]
+    if not isinstance(value, int | float):
+        raise ArgumentError(f"metric_for_best_model: {name} is {value!r:.80}, and a number is needed")
+    return value
 
 
 def interval(amount: float | None, fallback: float, max_steps: int) -> int:

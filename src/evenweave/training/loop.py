@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from evenweave.errors import DataError
 from evenweave.training.adamw import RowAdamW
@@ -78,6 +77,8 @@ class Run:
     # Losses of steps since they were last moved to the state; kept on the device, which nothing waits for.
     pending: list[Pending] = field(default_factory=list)
     grad_norm: Tensor | None = None
+    # Whether the schedule steps with the evaluations instead.
+    by_metric: bool = False
     # Of the last step made.
     learning_rate: float = 0.0
     flops_per_token: int = 0
@@ -194,7 +195,7 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
             run.optimizer.step()
         run.tell("on_optimizer_step")
         run.learning_rate = float(run.schedule.get_last_lr()[0])
-        if not isinstance(run.schedule, ReduceLROnPlateau):  # that one steps with the evaluations
+        if not run.by_metric:
             run.schedule.step()
         if (
             total.device.type != "cpu" or float(total) >= 1e-9

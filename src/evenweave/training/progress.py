@@ -136,7 +136,7 @@ class EpochTable:
             self._line(head)
         place = f"{state.epoch:g}" if self._by_epoch else str(state.global_step)
         cells = [place, "-" if training_loss is None else f"{training_loss:.6f}"]
-        cells += [f"{metrics[name]:.6f}" if name in metrics else "-" for name in self._columns]
+        cells += [_cell(metrics.get(name)) for name in self._columns]
         self._line(cells)
 
     def _line(self, cells: list[str]) -> None:
@@ -144,6 +144,10 @@ class EpochTable:
             self._html.add(cells)
         else:
             self._write("  ".join(cell.rjust(w) for cell, w in zip(cells, self._widths, strict=True)))
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6f}" if isinstance(value, int | float) else "-"
 
 
 def table_columns(metrics: dict[str, float]) -> list[str]:
