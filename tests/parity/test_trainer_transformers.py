@@ -138,6 +138,9 @@ def test_a_callback_of_transformers_works_here(tmp_path: Path) -> None:
         {"eval_strategy": "epoch", "logging_steps": 1, "save_strategy": "epoch", "num_train_epochs": 2},
         {"eval_strategy": "steps", "eval_steps": 2, "logging_steps": 3, "max_steps": 7, "max_grad_norm": 0.0},
         {"logging_strategy": "epoch", "gradient_accumulation_steps": 2, "num_train_epochs": 2},
+        {"logging_strategy": "no", "logging_first_step": True, "max_steps": 3, "eval_strategy": "steps",
+         "eval_delay": 4},
+        {"eval_on_start": True, "eval_strategy": "epoch", "eval_delay": 1.5, "num_train_epochs": 2},
     ],
 )  # fmt: skip
 def test_events_and_logs_come_as_theirs(tmp_path: Path, when: dict[str, Any]) -> None:

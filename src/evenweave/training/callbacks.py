@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -109,10 +109,8 @@ class DefaultFlow(TrainerCallback):
     ) -> None:
         """Log, evaluate and save every so many steps; stop at the last."""
         step = state.global_step
-        if args.logging_strategy == "steps" and (
-            step % state.logging_steps == 0 or (step == 1 and args.logging_first_step)
-        ):
-            control.should_log = True
+        control.should_log |= args.logging_strategy == "steps" and step % state.logging_steps == 0
+        control.should_log |= step == 1 and args.logging_first_step
         late_enough = step >= args.eval_delay
         if args.eval_strategy == "steps" and step % state.eval_steps == 0 and late_enough:
             control.should_evaluate = True
@@ -121,7 +119,7 @@ class DefaultFlow(TrainerCallback):
         if step >= state.max_steps:
             control.should_training_stop = True
             control.should_save |= args.save_strategy == "steps"
-            control.should_evaluate |= args.eval_strategy == "steps"
+            control.should_evaluate |= args.eval_strategy == "steps" and late_enough
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -168,12 +166,7 @@ class EarlyStoppingCallback(TrainerCallback):
         **_: Any,
     ) -> None:
         """Count evaluations that brought nothing."""
-        value = metrics.get(args.best_metric_name)
-        if value is None:
-            raise ArgumentError(
-                f"metric_for_best_model={args.best_metric_name!r}: not among {sorted(metrics)}, "
-                "and early stopping needs it"
-            )
+        value = best_value(args, metrics)
         sign = 1 if args.best_is_greater else -1
         # Of the evaluations before this one; a NaN is never a gain.
         best = -sign * math.inf if state.best_metric is None else state.best_metric
@@ -189,6 +182,22 @@ class EarlyStoppingCallback(TrainerCallback):
     def load_state_dict(self, values: dict[str, Any]) -> None:
         """Go on counting where a checkpoint left off."""
         self._without = values["without"]
+
+
+def best_value(args: TrainingArguments, metrics: Mapping[str, Any]) -> float:
+    """Return the metric that says which evaluation is best.
+
+    Raises:
+        ArgumentError: there is none of that name, or it is no number.
+    """
+    name = args.best_metric_name
+    if name not in metrics:
+        known = ", ".join(sorted(metrics.keys() - {"epoch"}))
+        raise ArgumentError(f"metric_for_best_model={args.metric_for_best_model!r}: not among {known}")
+    value = metrics[name]
+    if not isinstance(value, int | float):
+        raise ArgumentError(f"metric_for_best_model: {name} is {value!r:.80}, and a number is needed")
+    return value
 
 
 def interval(amount: float | None, fallback: float, max_steps: int) -> int:

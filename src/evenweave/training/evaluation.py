@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from evenweave.errors import ArgumentError
 from evenweave.ragged import Ragged, offsets_of
 from evenweave.training.diagnose import explained
 from evenweave.training.distributed import Ranks
@@ -192,21 +193,25 @@ def _by_row(
     if isinstance(answers, torch.Tensor) and isinstance(labels, torch.Tensor):
         per_token = labels.ndim > 1 and labels.shape[:2] == answers.shape[:2]
         mask = mask if per_token else None
-    if isinstance(answers, tuple):
-        rows = list(zip(*(_rows(part, done, mask) for part in answers), strict=True))
-    else:
-        rows = _rows(answers, done, mask)
+    rows = _rows(answers, done, mask)
     if labels is None:
         return rows, []
     if isinstance(labels, tuple):
-        return rows, list(zip(*(_rows(part, done, None) for part in labels), strict=True))
+        return rows, _rows(labels, done, None)
     if done.layout is not None and mask is not None and padded is not None:
         return rows, _real(padded.numpy(), mask)
     return rows, _rows(labels, done, mask)
 
 
-def _rows(values: torch.Tensor, done: Result, mask: torch.Tensor | None) -> list[NDArray[Any]]:
-    array = values.float().cpu().numpy() if values.is_floating_point() else values.cpu().numpy()
+def _rows(values: Any, done: Result, mask: torch.Tensor | None) -> list[Any]:
+    """Split tensors, or tuples and lists of them within one another, which are tuples then, into rows."""
+    if isinstance(values, tuple | list):
+        return list(zip(*(_rows(part, done, mask) for part in values), strict=True))
+    if not isinstance(values, torch.Tensor | np.ndarray) or values.ndim == 0:
+        found = "one number for a batch" if getattr(values, "ndim", 1) == 0 else f"a {type(values).__name__}"
+        raise ArgumentError(f"preprocess_logits_for_metrics: gave {found}; give tensors of one entry a row")
+    tensor = torch.as_tensor(values)
+    array = tensor.float().cpu().numpy() if tensor.is_floating_point() else tensor.cpu().numpy()
     if done.layout is not None:
         return done.layout.split(array, per_token=mask is not None)
     if mask is None or array.ndim < 2 or array.shape[:2] != tuple(mask.shape):

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from evenweave.errors import DataError
 from evenweave.training.adamw import RowAdamW
@@ -70,6 +69,7 @@ class Run:
     control: TrainerControl
     epochs: int
     log: Callable[[], None]
+    look: Callable[[], Any]
     evaluate: Callable[[], None]
     save: Callable[[], None]
     interrupted: Callable[[], bool]
@@ -77,6 +77,8 @@ class Run:
     # Losses of steps since they were last moved to the state; kept on the device, which nothing waits for.
     pending: list[Pending] = field(default_factory=list)
     grad_norm: Tensor | None = None
+    # Whether the schedule steps with the evaluations instead.
+    by_metric: bool = False
     # Of the last step made.
     learning_rate: float = 0.0
     flops_per_token: int = 0
@@ -111,7 +113,7 @@ def train(run: Run) -> None:
     run.tell("on_train_begin")
     run.wrapped.train()
     if run.args.eval_on_start and state.global_step == 0:
-        run.evaluate()
+        run.look()
     unfinished = state.global_step < state.max_steps  # not so where a finished run is resumed
     while unfinished and state.epoch_index < run.epochs and not control.should_training_stop:
         run.tell("on_epoch_begin")
@@ -153,6 +155,8 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
     args, forward = run.args, run.forward
     if run.watched:
         _round_anew(run)
+    if not run.model.training:
+        run.wrapped.train()  # a callback that looked at predictions left it in eval()
     parts = [(forward.count(micro.batch), micro) for micro in micro_batches if len(micro.rows)]
     own = sum((count for count, _ in parts), torch.zeros((), dtype=torch.float64))
     if run.ranks.world > 1:
@@ -191,9 +195,12 @@ def optimizer_step(run: Run, micro_batches: list[MicroBatch]) -> None:
             run.optimizer.step()
         run.tell("on_optimizer_step")
         run.learning_rate = float(run.schedule.get_last_lr()[0])
-        if not isinstance(run.schedule, ReduceLROnPlateau):  # that one steps with the evaluations
+        if not run.by_metric:
             run.schedule.step()
-        run.pending.append(Pending(loss, run.state.global_step + 1, rows))
+        if (
+            total.device.type != "cpu" or float(total) >= 1e-9
+        ):  # no loss is of no label; 0 would be a good one
+            run.pending.append(Pending(loss, run.state.global_step + 1, rows))
         if loss.device.type == "cpu" or len(run.pending) == SETTLE_EVERY:
             settle(run)
     if not run.graphs:  # they leave their gradients at zero
@@ -244,6 +251,9 @@ def act_on_flags(run: Run, *, epoch_ends: bool = False) -> None:
     if control.should_save and not epoch_ends:
         control.should_save = False
         run.save()
+    # What on_evaluate asks of an evaluation, or on_log of a log, would else be asked at every step.
+    control.should_log = control.should_evaluate = False
+    control.should_save &= epoch_ends
     if due:
         _round_anew(run)
     if not epoch_ends and _asked_to_stop(run):

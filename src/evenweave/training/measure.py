@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+
 from evenweave.errors import ArgumentError
 from evenweave.metrics.metric import Metric
 from evenweave.training.arguments import TrainingArguments
@@ -87,7 +90,7 @@ def measure(
     scores: dict[str, Any] = {}
     whole: Metric | None = None
     if function is not None and collected is not None and collected.label_ids is not None:
-        scores = {name: plain_number(value) for name, value in function(collected).items()}
+        scores = _called(function, collected)
     elif metric is not None and done.loss is not None:
         whole, *others = trainer.ranks.gather([metric.metric])
         for other in others:
@@ -104,10 +107,31 @@ def measure(
     return Measured(metrics, collected)
 
 
-def plain_number(value: Any) -> Any:
-    """Return a NumPy or tensor number as Python's, which a checkpoint can hold; anything else as it is."""
-    single = hasattr(value, "item") and getattr(value, "ndim", None) == 0
-    return value.item() if single else value
+def _called(function: Callable[[EvalPrediction], Mapping[str, Any]], given: EvalPrediction) -> dict[str, Any]:
+    found: Any = function(given)
+    if not isinstance(found, Mapping):
+        raise ArgumentError(
+            f"compute_metrics: gave {found!r:.80}; give a dict of names and numbers such as {{'f1': 0.5}}"
+        )
+    return {str(name): plain(value) for name, value in found.items()}
+
+
+def plain(value: Any) -> Any:
+    """Return NumPy's and torch's numbers and arrays, also within lists and dicts, as Python's.
+
+    A checkpoint can hold those. Of a single element they are a number; anything else stays as it is.
+
+    >>> plain({"f1": np.float32(0.5), "matrix": [np.array([1, 2])]})
+    {'f1': 0.5, 'matrix': [[1, 2]]}
+    """
+    if isinstance(value, Mapping):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, np.ndarray | np.generic | torch.Tensor):
+        single = value.size == 1 if isinstance(value, np.ndarray | np.generic) else value.numel() == 1
+        return value.item() if single else value.tolist()
+    return value
 
 
 def token_budget(model: Any, data: Prepared, forward: Forward, args: TrainingArguments) -> int | None:

@@ -52,7 +52,7 @@ def write_results(
         earlier = json.loads(before.read_text(encoding="utf-8")) if before.is_file() else {}
         files["all_results.json"] = {**earlier, **metrics}
     for name, values in files.items():
-        text = json.dumps(values, indent=2, sort_keys=True) + "\n"
+        text = json.dumps(values, indent=2, sort_keys=True, default=str) + "\n"
         (folder / name).write_text(text, encoding="utf-8")
 
 

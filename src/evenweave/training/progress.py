@@ -154,6 +154,10 @@ def _cell(value: Any) -> str:
     return f"{value:.6f}" if isinstance(value, int | float) else "-"
 
 
+def _cell(value: Any) -> str:
+    return f"{value:.6f}" if isinstance(value, int | float) else "-"
+
+
 def table_columns(metrics: dict[str, float]) -> list[str]:
     """Return the metrics that are columns of the table, the loss first."""
     shown = [

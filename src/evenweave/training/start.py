@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 from collections.abc import Callable
@@ -9,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from evenweave.errors import ArgumentError, DataError
 from evenweave.training import keeping
-from evenweave.training.callbacks import interval
+from evenweave.training.callbacks import best_value, interval
 from evenweave.training.checkpoint import complete_checkpoints
 from evenweave.training.dropout import use_fast_dropout
 from evenweave.training.feed import Feed, Plan, StreamFeed
@@ -109,13 +109,19 @@ def start(trainer: Trainer, *, resumed: Path | None, interrupted: Callable[[], b
         control=control,
         epochs=epochs,
         log=lambda: _log(trainer, run),
+        look=lambda: trainer.evaluate(),
         evaluate=lambda: _evaluate_safely(trainer, run),
         save=lambda: _save(trainer, run),
         interrupted=interrupted,
         halves=halves,
+        by_metric=_steps_by_metric(schedule),
         graphs=make_graphs(args, model, optimizer, forward) if ranks.world == 1 else None,
         flops_per_token=6 * _parameters_in_use(model),
     )
+    if run.by_metric and args.eval_strategy == "no":
+        raise ArgumentError(
+            f"lr_scheduler_type={args.lr_scheduler_type!r}: goes by a metric, and eval_strategy is 'no'"
+        )
     if ranks.is_main:
         for line in describe(trainer, data, run):
             log.info("%s", line)
@@ -212,40 +218,48 @@ def describe(trainer: Trainer, data: Prepared, run: Run) -> list[str]:
     ]
 
 
+def _steps_by_metric(schedule: Any) -> bool:
+    """Whether a schedule steps with the evaluations, as ReduceLROnPlateau and GreedyLR do."""
+    metrics = inspect.signature(schedule.step).parameters.get("metrics")
+    return metrics is not None and metrics.default is inspect.Parameter.empty
+
+
 def _log(trainer: Trainer, run: Run) -> None:
     total, steps = run.state.loss_logged
+    if not steps:
+        return
     run.state.loss_logged = (0.0, 0)
-    values = {"loss": total / max(1, steps), "learning_rate": run.learning_rate}
+    values = {"loss": total / steps, "learning_rate": run.learning_rate}
     if run.grad_norm is not None:
         values["grad_norm"] = float(run.grad_norm)
     trainer.log(values)
 
 
 def _evaluate_safely(trainer: Trainer, run: Run) -> None:
-    """Evaluate; where the settings ask for what there is not, save first: the steps so far cost more."""
+    """Evaluate; where that fails, as a metrics function may, save first: the steps so far cost more."""
     try:
         _evaluate(trainer, run)
-    except ArgumentError as error:
-        if run.args.save_strategy == "no":
+    except Exception as error:
+        said = isinstance(error, ArgumentError)  # by every rank; another error may be of one alone
+        if run.args.save_strategy == "no" or not (said or run.ranks.world == 1):
             raise
         run.save()
-        kept = run.state.saved_checkpoints[-1]
-        raise ArgumentError(f"{error}; the run so far is in {kept}, to resume from") from None
+        note = f"the run so far is in {run.state.saved_checkpoints[-1]}, to resume from"
+        if said:
+            raise ArgumentError(f"{error}; {note}") from None
+        error.add_note(note)
+        raise
 
 
 def _evaluate(trainer: Trainer, run: Run) -> None:
     metrics = trainer.evaluate()
     run.state.loss_evaluated = (0.0, 0)
-    value = metrics.get(run.args.best_metric_name)
-    if isinstance(run.schedule, ReduceLROnPlateau):
-        run.schedule.step(metrics["eval_loss"] if value is None else value)
-    if value is None:
-        if run.args.metric_for_best_model or run.args.load_best_model_at_end:
-            known = ", ".join(sorted(metrics.keys() - {"epoch"}))
-            raise ArgumentError(
-                f"metric_for_best_model={run.args.metric_for_best_model!r}: not among {known}"
-            )
+    asked = run.args.metric_for_best_model or run.args.load_best_model_at_end or run.by_metric
+    if not asked and run.args.best_metric_name not in metrics:
         return
+    value = best_value(run.args, metrics)
+    if run.by_metric:
+        run.schedule.step(value)
     greater = run.args.best_is_greater
     best = run.state.best_metric
     if best is None:

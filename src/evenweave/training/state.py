@@ -47,7 +47,8 @@ class TrainerState:
 
     def to_json(self, path: Path) -> None:
         """Write as `trainer_state.json`."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        # Among a user's metrics may be a plot or a set; they cost a word, and not the checkpoint.
+        path.write_text(json.dumps(asdict(self), indent=1, default=str) + "\n", encoding="utf-8")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainerState:

@@ -373,7 +373,7 @@ def test_what_would_be_ignored_is_refused(tmp_path: Path) -> None:
 
 SCHEDULES = [
     "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup",
-    "inverse_sqrt", "reduce_lr_on_plateau", "cosine_with_min_lr", "warmup_stable_decay",
+    "inverse_sqrt", "reduce_lr_on_plateau", "cosine_with_min_lr", "warmup_stable_decay", "greedy",
 ]  # fmt: skip
 
 

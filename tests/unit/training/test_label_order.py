@@ -17,7 +17,7 @@ from evenweave.data.dataset import Dataset
 from evenweave.data.features import ClassLabel, Sequence
 from evenweave.errors import ArgumentError, DataError
 from evenweave.training import train_tagger
-from evenweave.training.measure import plain_number
+from evenweave.training.measure import plain
 from evenweave.training.models import tagger_to_train
 from evenweave.training.recipe import TaggerRun, names_of
 
@@ -99,6 +99,6 @@ def test_labels_of_no_scheme_are_scored_by_words_and_a_single_one_is_refused(
 
 def test_scores_are_pythons_own_numbers() -> None:
     given = {"a": np.float32(0.5), "b": np.int64(3), "c": torch.tensor(0.25), "d": 1, "e": np.array(2.0)}
-    assert json.loads(json.dumps({key: plain_number(value) for key, value in given.items()})) == {
+    assert json.loads(json.dumps({key: plain(value) for key, value in given.items()})) == {
         "a": 0.5, "b": 3, "c": 0.25, "d": 1, "e": 2.0,
     }  # fmt: skip

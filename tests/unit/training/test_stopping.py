@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 import torch
 from tests.unit.training.tiny import Pad, rows, tagger
 
-from evenweave import EarlyStoppingCallback, Trainer, TrainingArguments
+from evenweave import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from evenweave.errors import DataError
 from evenweave.training.state import TrainerControl, TrainerState
 
 
-def make(out: Path, *, patience: int | None = None, **given: Any) -> Trainer:
+def make(
+    out: Path, *, patience: int | None = None, callbacks: list[Any] | None = None, **given: Any
+) -> Trainer:
     data = given.pop("train_dataset", rows(24))
     args = TrainingArguments(str(out), **{"use_cpu": True, "disable_tqdm": True, **given})
     return Trainer(
@@ -25,7 +28,7 @@ def make(out: Path, *, patience: int | None = None, **given: Any) -> Trainer:
         train_dataset=data,
         eval_dataset=rows(8, seed=1),
         data_collator=Pad(),
-        callbacks=[] if patience is None else [EarlyStoppingCallback(patience)],
+        callbacks=callbacks if patience is None else [EarlyStoppingCallback(patience)],
     )
 
 
@@ -111,3 +114,72 @@ def test_a_nan_is_never_the_best(tmp_path: Path) -> None:
     trainer.compute_metrics = lambda _: {"x": next(values)}
     trainer.train()
     assert trainer.state.best_metric == 0.3
+
+
+class Listener(TrainerCallback):
+    """Does what it is given at events, and keeps the steps of some."""
+
+    def __init__(self, **does: Any) -> None:
+        self.steps: dict[str, list[int]] = {}
+        for event in ("on_log", "on_evaluate", "on_save", *does):
+            setattr(self, event, partial(self._hear, event, does.get(event)))
+
+    def _hear(self, event: str, does: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
+        self.steps.setdefault(event, []).append(state.global_step)
+        if does is not None:
+            does(control, more["model"])
+
+
+def raises(*flags: str) -> Any:
+    return lambda control, model: vars(control).update(dict.fromkeys(flags, True))
+
+
+def test_a_flag_raised_by_its_own_event_is_not_acted_on_for_ever(tmp_path: Path) -> None:
+    every = raises("should_log", "should_evaluate", "should_save")
+    heard = Listener(on_log=every, on_evaluate=every, on_save=every)
+    make(tmp_path, callbacks=[heard], max_steps=9, logging_steps=4, save_strategy="no").train()
+    assert [heard.steps[name] for name in ("on_evaluate", "on_save")] == [[4, 8], [4, 8]]
+    assert heard.steps["on_log"] == [4, 4, 8, 8, 9]  # with those of evaluations, and the summary
+
+
+def test_no_loss_is_logged_of_no_step(tmp_path: Path) -> None:
+    heard = Listener(on_epoch_end=raises("should_log"))
+    trainer = make(tmp_path, callbacks=[heard], num_train_epochs=2, logging_steps=3)
+    trainer.train()
+    losses = [(entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
+    assert [step for step, _ in losses] == [3, 6]
+    assert all(loss > 0 for _, loss in losses)
+
+
+def test_a_model_that_a_callback_left_in_eval_trains_on_with_dropout(tmp_path: Path) -> None:
+    def run(name: str, **does: Any) -> list[torch.Tensor]:
+        trainer = make(tmp_path / name, callbacks=[Listener(**does)], max_steps=6, save_strategy="no")
+        trainer.model = tagger(dropout=0.5)
+        trainer.train()
+        return list(trainer.model.parameters())
+
+    left, plain = run("left", on_step_end=lambda control, model: model.eval()), run("plain")
+    assert all(torch.equal(one, other) for one, other in zip(left, plain, strict=True))
+
+
+def test_the_evaluation_before_the_first_step_is_never_the_best(tmp_path: Path) -> None:
+    values = iter([0.9, 0.2, 0.3])
+    how: dict[str, Any] = {"num_train_epochs": 2, "metric_for_best_model": "x", "eval_on_start": True}
+    trainer = make(tmp_path, **{**EPOCHS, **how, "load_best_model_at_end": True})
+    trainer.compute_metrics = lambda _: {"x": next(values)}
+    trainer.train()
+    assert trainer.state.best_metric == 0.3
+    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-3", "checkpoint-6"]
+
+
+def test_a_step_without_a_valid_label_is_no_step_of_loss_zero(tmp_path: Path) -> None:
+    data = [
+        row if place % 2 else {**row, "labels": [-100] * len(row["labels"])}
+        for place, row in enumerate(rows(8))
+    ]
+    given: dict[str, Any] = {"per_device_train_batch_size": 1, "max_steps": 8, "save_strategy": "no"}
+    given |= {"learning_rate": 0.0, "train_sampling_strategy": "sequential", "logging_steps": 4}
+    trainer = make(tmp_path, train_dataset=data, **given)
+    loss = trainer.train().training_loss
+    valid = make(tmp_path, train_dataset=data[1::2], **given).train().training_loss
+    assert loss == pytest.approx(valid)
