@@ -19,7 +19,7 @@ from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import IGNORED, ignore_padding
 from evenweave.rows import Rows
-from evenweave.settings import check_fills, check_seed, check_share, check_whole
+from evenweave.settings import check_fills, check_seed, check_share, check_together, check_whole
 
 _NO_WORDS = np.empty(0, np.uint8)
 
@@ -81,10 +81,9 @@ class DataCollatorForLanguageModeling:
         for name in ("mlm_probability", "mask_replace_prob", "random_replace_prob"):
             if self.mlm or name != "mlm_probability" or self.mlm_probability is not None:
                 check_share(name, getattr(self, name))
-        # A share of 0.8 and one of 0.2 may add up to a hair above 1.
-        if self.mask_replace_prob + self.random_replace_prob > 1 + 1e-9:
-            both = self.mask_replace_prob + self.random_replace_prob
-            raise ArgumentError(f"mask_replace_prob + random_replace_prob: {both}; give at most 1 together")
+        check_together(
+            "mask_replace_prob", self.mask_replace_prob, "random_replace_prob", self.random_replace_prob
+        )
         check_whole("min_masked", self.min_masked, least=0)
         check_fills("pad_values", self.pad_values)
         if self.seed is not None:
@@ -107,7 +106,6 @@ class DataCollatorForLanguageModeling:
         how = Padding(
             multiple_of=self.pad_to_multiple_of,
             fills=fills,
-            attention_mask=True,
             truncation=self.truncation,
             max_length=self.max_length,
         )
@@ -118,8 +116,10 @@ class DataCollatorForLanguageModeling:
         special = arrays.pop("special_tokens_mask", None)
         if not self.mlm:
             if "labels" not in arrays:
-                _check_shape("attention_mask", arrays["attention_mask"], ids)
-                arrays["labels"] = _causal(ids, starts, sizes, arrays["attention_mask"])
+                seen = arrays.get("attention_mask")
+                if seen is not None:
+                    _check_shape("attention_mask", seen, ids)
+                arrays["labels"] = _causal(ids, starts, sizes, seen)
             return batch(arrays, return_tensors=return_tensors or self.return_tensors)
         if special is not None:
             _check_shape("special_tokens_mask", special, ids)
@@ -163,7 +163,7 @@ def _check_shape(name: str, array: NDArray[Any], ids: Ints) -> None:
         raise DataError(f"column {name!r}: shape {array.shape} where ids have {ids.shape}; give one a token")
 
 
-def _causal(ids: Ints, starts: Ints, sizes: Ints, attention_mask: Ints) -> Ints:
-    labels = np.where(attention_mask != 0, ids, IGNORED)
+def _causal(ids: Ints, starts: Ints, sizes: Ints, attention_mask: Ints | None) -> Ints:
+    labels = ids.copy() if attention_mask is None else np.where(attention_mask != 0, ids, IGNORED)
     ignore_padding(labels.reshape(-1), starts, sizes, ids.shape[1])
     return labels
