@@ -207,6 +207,10 @@ def test_arguments_that_cannot_be(tmp_path: Path) -> None:
     for files in ({"train": None}, {"train": 5}, {"train": ["a.txt", None]}, 5):
         with pytest.raises(ArgumentError, match=r"data_files: .* is no path nor a list of paths"):
             load_dataset(tmp_path, data_files=files)
+    (tmp_path / "train.txt").write_text("a O\n")
+    for split in (["train"], "train[:1]", ""):
+        with pytest.raises(ArgumentError, match=r"^split: no .* in .*; the splits are train"):
+            load_dataset(tmp_path, split=split)
 
 
 def test_nothing_there(tmp_path: Path) -> None:
