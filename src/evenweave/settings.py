@@ -38,13 +38,6 @@ def check_share(name: str, value: Any) -> None:
         raise ArgumentError(f"{name}: {shown(value)}; give a probability between 0 and 1")
 
 
-def check_together(name: str, share: float, other_name: str, other: float) -> None:
-    """Raise ArgumentError where two shares of one whole add up to more than it."""
-    # A share of 0.8 and one of 0.2 may add up to a hair above 1.
-    if share + other > 1 + 1e-9:
-        raise ArgumentError(f"{name} + {other_name}: {share + other}; give at most 1 together")
-
-
 def check_fills(name: str, value: Any) -> None:
     """Raise ArgumentError unless `value` is a mapping of columns to what each is padded with."""
     if not isinstance(value, Mapping):

@@ -19,7 +19,7 @@ from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import IGNORED, ignore_padding
 from evenweave.rows import Rows
-from evenweave.settings import check_fills, check_seed, check_share, check_together, check_whole
+from evenweave.settings import check_fills, check_seed, check_share, check_whole
 
 _NO_WORDS = np.empty(0, np.uint8)
 
@@ -81,9 +81,10 @@ class DataCollatorForLanguageModeling:
         for name in ("mlm_probability", "mask_replace_prob", "random_replace_prob"):
             if self.mlm or name != "mlm_probability" or self.mlm_probability is not None:
                 check_share(name, getattr(self, name))
-        check_together(
-            "mask_replace_prob", self.mask_replace_prob, "random_replace_prob", self.random_replace_prob
-        )
+        # A share of 0.8 and one of 0.2 may add up to a hair above 1.
+        if self.mask_replace_prob + self.random_replace_prob > 1 + 1e-9:
+            both = self.mask_replace_prob + self.random_replace_prob
+            raise ArgumentError(f"mask_replace_prob + random_replace_prob: {both}; give at most 1 together")
         check_whole("min_masked", self.min_masked, least=0)
         check_fills("pad_values", self.pad_values)
         if self.seed is not None:

@@ -13,7 +13,7 @@ from evenweave import rng
 from evenweave.errors import ArgumentError
 from evenweave.kernels import masking
 from evenweave.ragged import Side, shown
-from evenweave.settings import LARGEST, check_seed, check_share, check_together, check_whole
+from evenweave.settings import LARGEST, check_seed, check_share, check_whole
 
 Ints = NDArray[np.int64]
 _NONE = np.empty(0, np.uint8)
@@ -78,7 +78,6 @@ def mask(
         raise ArgumentError(f"side: {side!r}; give 'right' or 'left'")
     for name, share in (("probability", probability), ("replace", replace), ("random", random)):
         check_share(name, share)
-    check_together("replace", replace, "random", random)
     check_whole("mask_id", mask_id)
     check_whole("vocab_size", vocab_size, least=1)
     check_seed("seed", seed)
