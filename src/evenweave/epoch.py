@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import mmap
-from typing import final
+import os
+from ctypes import c_longlong
+from multiprocessing.context import get_spawning_popen
+from multiprocessing.sharedctypes import RawValue
+from typing import Any, final
 
 _UNKNOWN = -1
 
 
 @final
 class Epoch:
-    """Which pass over the data this is, in memory shared with processes forked from this one.
+    """Which pass over the data this is, in memory shared with the processes that are started from this one.
 
-    PyTorch's persistent workers keep their copies of data set and collator from epoch to epoch; with a plain
-    attribute they would go on masking as in the first. A process that is spawned instead of forked gets the
-    number as it is when it starts.
+    PyTorch's persistent workers, forked or spawned, keep their copies of data set and collator from epoch to
+    epoch; with a plain attribute they would go on masking as in the first. A process that sets the number
+    itself, as each rank does, has one of its own from then on.
 
     >>> epoch = Epoch(3)
     >>> epoch.set(4)
@@ -22,20 +25,30 @@ class Epoch:
     4
     """
 
-    __slots__ = ("_memory",)
+    __slots__ = ("_memory", "_process")
 
     def __init__(self, value: int | None = None) -> None:
-        self._memory = mmap.mmap(-1, 8)
+        self._process = -1
         self.set(value)
 
     def get(self) -> int | None:
         """Return the number, None where it was never said."""
-        value = int.from_bytes(self._memory[:8], "little", signed=True)
+        value: int = self._memory.value
         return None if value == _UNKNOWN else value
 
     def set(self, value: int | None) -> None:
         """Say which pass follows: 0 or above, or None for unknown."""
-        self._memory[:8] = (_UNKNOWN if value is None else value).to_bytes(8, "little", signed=True)
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._memory = RawValue(c_longlong)
+        self._memory.value = _UNKNOWN if value is None else value
 
-    def __reduce__(self) -> tuple[type[Epoch], tuple[int | None]]:
-        return Epoch, (self.get(),)
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy has a number of its own; only a process about to be started shares this one's.
+        return (Epoch, (self.get(),)) if get_spawning_popen() is None else (_joined, (self._memory,))
+
+
+def _joined(memory: Any) -> Epoch:
+    made = object.__new__(Epoch)
+    made._memory, made._process = memory, -1
+    return made

@@ -7,6 +7,7 @@ Shape legend, used throughout the package:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import index
 from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 import numpy as np
@@ -50,12 +51,12 @@ class Ragged:
 
     def __init__(self, values: Any, offsets: Any) -> None:
         flat = np.asarray(values)
-        bounds = np.asarray(offsets, dtype=np.int64)
+        bounds = _whole("offsets", offsets)
         if flat.ndim == 0:
             raise ArgumentError("values: a scalar; give an array of at least one dimension")
         if bounds.ndim != 1 or len(bounds) == 0:
             raise ArgumentError(f"offsets: shape {bounds.shape}; give B + 1 row boundaries, [0] for no rows")
-        if bounds[0] < 0 or bounds[-1] > len(flat) or (np.diff(bounds) < 0).any():
+        if bounds[0] < 0 or bounds[-1] > len(flat) or (bounds[1:] < bounds[:-1]).any():
             raise ArgumentError(f"offsets: must rise from >= 0 to <= {len(flat)}, the number of values")
         self._set(flat, bounds)
 
@@ -84,8 +85,9 @@ class Ragged:
     @classmethod
     def from_lengths(cls, values: Any, lengths: Any) -> Ragged:
         """Build from flat values `[N, ...]` and the row lengths `[B]`, which must add up to N."""
-        flat, sizes = np.asarray(values), np.asarray(lengths, dtype=np.int64)
-        if (sizes < 0).any() or int(sizes.sum()) != len(flat):
+        flat, sizes = np.asarray(values), _whole("lengths", lengths)
+        # Each is held against N too: lengths that are huge add up to any number.
+        if (sizes < 0).any() or sizes.max(initial=0) > len(flat) or int(sizes.sum()) != len(flat):
             raise ArgumentError(f"lengths: add up to {int(sizes.sum())} for {len(flat)} values")
         return cls.trusted(flat, offsets_of(sizes))
 
@@ -102,15 +104,15 @@ class Ragged:
             values, offsets = fast
             return cls.trusted(values if dtype is None else values.astype(dtype, copy=False), offsets)
         parts: list[NDArray[Any]] = []
-        for index, row in enumerate(rows):
+        for number, row in enumerate(rows):
             try:
                 part = array_of(row) if len(row) else np.empty(0, dtype=dtype or np.int64)
             except (TypeError, ValueError, RuntimeError) as error:
                 raise DataError(
-                    f"row {index}, column {name!r}: {shown(row)} is not a row of values"
+                    f"row {number}, column {name!r}: {shown(row)} is not a row of values"
                 ) from error
             if part.ndim != 1 or part.dtype.kind not in "biuf":
-                raise DataError(f"row {index}, column {name!r}: {shown(row)} is not a flat row of numbers")
+                raise DataError(f"row {number}, column {name!r}: {shown(row)} is not a flat row of numbers")
             parts.append(part)
         parts = signed(parts, name)
         sizes = np.fromiter((len(part) for part in parts), dtype=np.int64, count=len(parts))
@@ -161,17 +163,17 @@ class Ragged:
         return len(self.offsets) - 1
 
     @overload
-    def __getitem__(self, index: int) -> NDArray[Any]: ...
+    def __getitem__(self, key: int) -> NDArray[Any]: ...
     @overload
-    def __getitem__(self, index: slice) -> Ragged: ...
+    def __getitem__(self, key: slice) -> Ragged: ...
 
-    def __getitem__(self, index: int | slice) -> NDArray[Any] | Ragged:
-        if isinstance(index, slice):
-            start, stop, step = index.indices(len(self))
+    def __getitem__(self, key: int | slice) -> NDArray[Any] | Ragged:
+        if isinstance(key, slice):
+            start, stop, step = key.indices(len(self))
             if step != 1:
                 return self.take(np.arange(start, stop, step))
             return Ragged.trusted(self.values, self.offsets[start : max(start, stop) + 1])
-        row = range(len(self))[index]
+        row = range(len(self))[key]
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
@@ -179,7 +181,7 @@ class Ragged:
 
     def take(self, indices: Any) -> Ragged:
         """Return the rows at `indices` `[M]`, in that order; repeats and negative indices allowed."""
-        chosen = np.asarray(indices, dtype=np.int64)
+        chosen = row_numbers(indices)
         if len(chosen) and (chosen.min() < -len(self) or chosen.max() >= len(self)):
             raise IndexError(f"row index out of range for {len(self)} rows")
         chosen = np.where(chosen < 0, chosen + len(self), chosen)
@@ -201,22 +203,36 @@ class Ragged:
 
         Raises:
             DataError: a row is longer than `width`.
+            ArgumentError: a fill that the values' dtype does not hold, or a width that is none.
         """
         sizes = self.lengths
         longest = int(sizes.max(initial=0))
-        wide = longest if width is None else width
+        wide = longest if width is None else _count("width", width)
         if longest > wide:
             row = int(sizes.argmax())
             raise DataError(f"row {row}: {longest} values do not fit width {wide}; truncate first")
-        if multiple_of:
-            wide = -(-wide // multiple_of) * multiple_of
-        out = np.full((len(self), wide, *self.values.shape[1:]), fill, dtype=self.values.dtype)
+        if multiple_of is not None and (step := _count("multiple_of", multiple_of)):
+            wide = -(-wide // step) * step
+        cell = self._cell(fill)
+        out = np.full((len(self), wide, *self.values.shape[1:]), cell, dtype=self.values.dtype)
         out[self.mask(width=wide, side=side)] = self.flat
         return out
 
+    def _cell(self, fill: Any) -> NDArray[Any]:
+        """Return `fill` as one value of the rows."""
+        try:
+            with np.errstate(invalid="ignore"):
+                cell = np.asarray(fill, dtype=self.dtype)
+        except (TypeError, ValueError, OverflowError):
+            cell = np.asarray([])
+        exact = self.dtype.kind not in "biu" or np.array_equal(cell, fill)
+        if cell.ndim >= self.values.ndim or not exact:
+            raise ArgumentError(f"fill: {shown(fill)}; give a value that {self.dtype} holds")
+        return cell
+
     def mask(self, *, width: int | None = None, side: Side = "right") -> NDArray[np.bool_]:
         """Return bool `[B, T]`: true where `pad` puts a value."""
-        wide = self.width if width is None else width
+        wide = self.width if width is None else _count("width", width)
         columns = np.arange(wide)
         sizes = self.lengths[:, None]
         return columns < sizes if side == "right" else columns >= wide - sizes
@@ -266,6 +282,43 @@ def signed(parts: list[NDArray[Any]], name: str) -> list[NDArray[Any]]:
         if part.dtype == _UNSIGNED and part.max(initial=0) >= 2**63:
             raise DataError(f"row {row}, column {name!r}: {part.max()} is beyond int64; drop the column")
     return [part.astype(np.int64) if part.dtype == _UNSIGNED else part for part in parts]
+
+
+def _count(name: str, value: Any) -> int:
+    try:
+        number = -1 if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise ArgumentError(f"{name}: {shown(value)}; give a whole number, 0 or more")
+    return number
+
+
+def _whole(name: str, given: Any) -> NDArray[np.int64]:
+    """Return integers int64 `[M]`, as they are where they are that already."""
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError):
+        array = np.asarray(None)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+        raise ArgumentError(f"{name}: {shown(given)}; give a list of integers")
+    return array.astype(np.int64, copy=False)
+
+
+def row_numbers(given: Any, name: str = "indices") -> NDArray[np.int64]:
+    """Return row numbers as int64 `[M]`, the caller's own array untouched.
+
+    Raises:
+        ArgumentError: anything else: a mask and a fraction would be read as other rows.
+    """
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError):
+        array = np.asarray(None)
+    whole = array.dtype.kind in "iu" or not array.size
+    if array.ndim != 1 or not whole or (array.dtype == _UNSIGNED and array.max(initial=0) >= 2**63):
+        raise ArgumentError(f"{name}: {shown(given)}; give row numbers, a list of integers")
+    return array if type(given) is list and array.dtype == np.int64 else array.astype(np.int64)
 
 
 def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

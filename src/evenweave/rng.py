@@ -34,7 +34,7 @@ def bits(seed: int, epoch: int, row: Any, position: Any, *, draw: int = 0) -> ND
     rows = np.atleast_1d(np.asarray(row, dtype=np.int64)).astype(np.uint64)
     positions = np.atleast_1d(np.asarray(position, dtype=np.int64)).astype(np.uint64)
     with np.errstate(over="ignore"):
-        state = mix(mix(np.uint64(seed % 2**64), np.uint64(epoch)), np.uint64(draw))
+        state = mix(mix(np.uint64(int(seed) % 2**64), np.uint64(epoch)), np.uint64(draw))
         result: NDArray[np.uint64] = mix(mix(state, rows), positions)
     return result
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.errors import DataError
-from evenweave.ragged import Ragged
+from evenweave.ragged import Ragged, shown
 from evenweave.unbox import read_rows
 
 # Ragged (rows of numbers), an array [rows, ...] (one value a row), or anything else: an Arrow array, or a
@@ -99,6 +99,7 @@ def column_of(cells: Sequence[Any] | Ragged | NDArray[Any], name: str) -> Column
         fast = read_rows(cells, null=NULL_VALUES.get(name))
         if fast is not None:
             return Ragged.trusted(*fast)
+    cells = cells if isinstance(cells, list) else listed(cells, name)
     kinds = set(map(type, cells))
     if kinds <= _SEQUENCES:
         first = next((cell[0] for cell in cells if len(cell)), 0)
@@ -123,6 +124,14 @@ def column_of(cells: Sequence[Any] | Ragged | NDArray[Any], name: str) -> Column
     if depths == {1}:
         return Ragged.from_rows(cells, name=name)
     return list(cells)
+
+
+def listed(cells: Any, name: str) -> list[Any]:
+    """Return what a column holds as a list."""
+    try:
+        return list(cells)
+    except TypeError:
+        raise DataError(f"column {name!r}: {shown(cells)} is no column; give one value a row") from None
 
 
 def _numbers(cells: Sequence[Any] | NDArray[Any], name: str) -> NDArray[Any]:

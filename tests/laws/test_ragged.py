@@ -179,3 +179,38 @@ def test_rows_that_are_not_there(indices: list[int]) -> None:
         rows.take(indices)
     with pytest.raises(IndexError):
         rows[indices[-1]]
+
+
+BIG = 2**63 - 1
+
+
+@pytest.mark.parametrize("offsets", [[0, BIG, -2, 3], [0, 1.5, 3], [0, None], [[0, 3]], 3, [0, True, "3"]])
+def test_offsets_that_wrap_around_or_are_no_integers_are_refused(offsets: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^offsets: "):
+        Ragged(np.arange(3), offsets)
+
+
+@pytest.mark.parametrize("lengths", [[BIG, BIG, 5], [2**62] * 4 + [3], [1.5, 1.5], ["3"], [[3]], None])
+def test_lengths_that_wrap_around_or_are_no_integers_are_refused(lengths: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^lengths: "):
+        Ragged.from_lengths(np.arange(3), lengths)
+
+
+@pytest.mark.parametrize("fill", [1.7, float("nan"), "1", None, 2**63, np.uint64(2**63), [], [1], 1j])
+def test_a_fill_is_a_value_the_rows_can_hold(fill: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^fill: .*; give a value that int64 holds"):
+        Ragged([1, 2, 3], [0, 1, 3]).pad(fill=fill)
+    assert Ragged([1.5, 2, 3], [0, 1, 3]).pad(fill=0.1).tolist() == [[1.5, 0.1], [2, 3]]
+    assert Ragged([[1, 2]], [0, 0, 1]).pad(fill=[7, 8]).tolist() == [[[7, 8]], [[1, 2]]]
+
+
+@pytest.mark.parametrize("size", [-8, 2.5, "4", True, [4]])
+def test_widths_and_multiples_are_whole_numbers(size: Any) -> None:
+    rows = Ragged([1, 2, 3], [0, 1, 3])
+    for call in (
+        lambda: rows.pad(fill=0, width=size),
+        lambda: rows.pad(fill=0, multiple_of=size),
+        lambda: rows.mask(width=size),
+    ):
+        with pytest.raises(ArgumentError, match=r"^(width|multiple_of): .*; give a whole number, 0 or more"):
+            call()

@@ -56,7 +56,7 @@ def batch(arrays: Mapping[str, Any], *, return_tensors: str = "pt") -> Batch:
     integers) stay as they are.
 
     Raises:
-        ArgumentError: another `return_tensors`.
+        ArgumentError: another `return_tensors`, or an array of what tensors cannot hold.
     """
     if return_tensors == "np":
         return Batch(arrays)
@@ -67,6 +67,13 @@ def batch(arrays: Mapping[str, Any], *, return_tensors: str = "pt") -> Batch:
     made = Batch()
     for name, value in arrays.items():
         if isinstance(value, np.ndarray):
-            value = from_numpy(value.astype(np.float32) if value.dtype == np.float64 else value)
+            value = value.astype(np.float32) if value.dtype == np.float64 else value
+            try:
+                # Written to as a tensor, a read-only array would change the column it is a view of.
+                value = from_numpy(value if value.flags.writeable else value.copy())
+            except ValueError:  # of another byte order, or read backwards
+                value = from_numpy(np.array(value, value.dtype.newbyteorder("=")))
+            except TypeError:
+                raise ArgumentError(f"arrays: {name!r} holds {value.dtype}, not numbers; drop it") from None
         made[name] = value
     return made

@@ -98,8 +98,10 @@ def _bounds(rows: Rows) -> tuple[Ints, Ints, int]:
 def _without_padding(rows: Rows, token_columns: Collection[str]) -> Rows:
     """Return rows without the tokens under a 0 of their attention mask."""
     mask = rows.columns.get("attention_mask")
-    if not isinstance(mask, Ragged):
+    if mask is None:
         return rows
+    if not isinstance(mask, Ragged):
+        raise DataError("column 'attention_mask': not a row of 0 and 1 a row; give one a token")
     sizes, bounds, _ = _bounds(rows)
     keep = _on_end(mask, rows, sizes, int(bounds[-1]), "attention_mask")[0] != 0
     if keep.all():

@@ -107,7 +107,6 @@ class DataCollatorForLanguageModeling:
         how = Padding(
             multiple_of=self.pad_to_multiple_of,
             fills=fills,
-            attention_mask=True,
             truncation=self.truncation,
             max_length=self.max_length,
         )
@@ -118,8 +117,10 @@ class DataCollatorForLanguageModeling:
         special = arrays.pop("special_tokens_mask", None)
         if not self.mlm:
             if "labels" not in arrays:
-                _check_shape("attention_mask", arrays["attention_mask"], ids)
-                arrays["labels"] = _causal(ids, starts, sizes, arrays["attention_mask"])
+                seen = arrays.get("attention_mask")
+                if seen is not None:
+                    _check_shape("attention_mask", seen, ids)
+                arrays["labels"] = _causal(ids, starts, sizes, seen)
             return batch(arrays, return_tensors=return_tensors or self.return_tensors)
         if special is not None:
             _check_shape("special_tokens_mask", special, ids)
@@ -163,7 +164,7 @@ def _check_shape(name: str, array: NDArray[Any], ids: Ints) -> None:
         raise DataError(f"column {name!r}: shape {array.shape} where ids have {ids.shape}; give one a token")
 
 
-def _causal(ids: Ints, starts: Ints, sizes: Ints, attention_mask: Ints) -> Ints:
-    labels = np.where(attention_mask != 0, ids, IGNORED)
+def _causal(ids: Ints, starts: Ints, sizes: Ints, attention_mask: Ints | None) -> Ints:
+    labels = ids.copy() if attention_mask is None else np.where(attention_mask != 0, ids, IGNORED)
     ignore_padding(labels.reshape(-1), starts, sizes, ids.shape[1])
     return labels

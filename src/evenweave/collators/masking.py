@@ -13,7 +13,7 @@ from evenweave import rng
 from evenweave.errors import ArgumentError
 from evenweave.kernels import masking
 from evenweave.ragged import Side, shown
-from evenweave.settings import check_seed, check_share, check_whole
+from evenweave.settings import LARGEST, check_seed, check_share, check_whole
 
 Ints = NDArray[np.int64]
 _NONE = np.empty(0, np.uint8)
@@ -71,7 +71,8 @@ def mask(
             f"ids: shape {inputs.shape} for sizes of shape {lengths.shape}; give [B, T] or [1, N] for [B]"
         )
     fit = lengths.max(initial=0) if len(inputs) == len(lengths) else lengths.sum()
-    if (lengths < 0).any() or fit > inputs.shape[1]:
+    # Lengths that are huge add up to any number.
+    if (lengths < 0).any() or max(fit, lengths.max(initial=0)) > inputs.shape[1]:
         raise ArgumentError(f"sizes: {fit} tokens do not fit ids of shape {inputs.shape}")
     if side not in ("right", "left"):
         raise ArgumentError(f"side: {side!r}; give 'right' or 'left'")
@@ -83,7 +84,11 @@ def mask(
     check_whole("epoch", epoch, least=0)
     check_whole("min_masked", min_masked, least=0)
     starts = starts_of(inputs.shape, lengths, side)
-    barred = specials(inputs, special_ids) if special is None else _flags("special", special, inputs)
+    barred = (
+        specials(inputs, _present(special_ids, inputs))
+        if special is None
+        else _flags("special", special, inputs)
+    )
     where = _NONE if heads is None else _flags("heads", heads, inputs)
     labels = mask_in_place(
         inputs,
@@ -110,7 +115,17 @@ def _integers(name: str, given: Any) -> NDArray[Any]:
         raise ArgumentError(f"{name}: {shown(given)} is not rectangular; pad it first") from None
     if array.dtype.kind not in "iu" and array.size:
         raise ArgumentError(f"{name}: {shown(given)}; give integers")
+    if array.dtype.kind == "u" and array.max(initial=0) > LARGEST:
+        raise ArgumentError(f"{name}: {shown(given)}; give integers below 2**63")
     return array
+
+
+def _present(special_ids: Iterable[int], ids: Ints) -> list[int]:
+    """Return those of `special_ids` that a table over the ids there are can hold."""
+    listed = list(special_ids)
+    for number in listed:
+        check_whole("special_ids", number)
+    return [int(number) for number in listed if 0 <= number <= ids.max(initial=-1)]
 
 
 def _flags(name: str, given: Any, ids: Ints) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import measure, pad_rows, resolve
-from evenweave.ragged import Ragged, Side, shown
+from evenweave.ragged import Ragged, Side, row_numbers, shown
 from evenweave.settings import LARGEST, SMALLEST, check_whole
 
 Ints = NDArray[np.int64]
@@ -60,11 +60,10 @@ def pad(
         raise ArgumentError(f"side: {side!r}; give 'right' or 'left'")
     if width is not None:
         check_whole("width", width, least=0)
-    chosen = np.arange(len(column)) if indices is None else _row_numbers(indices)
+    chosen = np.arange(len(column)) if indices is None else row_numbers(indices)
     sizes = np.empty(len(chosen), np.int64)
     longest = measure(column.offsets, chosen, sizes)
     if longest < 0:
-        chosen = chosen.copy()
         if (bad := resolve(chosen, len(column))) >= 0:
             raise _absent(int(chosen[bad]), column)
         longest = measure(column.offsets, chosen, sizes)
@@ -72,13 +71,6 @@ def pad(
     out: NDArray[Any] = np.empty((len(chosen), width), dtype=wide_dtype(column.dtype, name))
     pad_into(out, column, chosen, sizes, fill, side == "left", name)
     return out
-
-
-def _row_numbers(indices: Any) -> Ints:
-    given = np.asarray(indices)
-    if given.ndim != 1 or (given.dtype.kind not in "iu" and given.size):
-        raise ArgumentError(f"indices: {given.dtype} of shape {given.shape}; give row numbers, integers [B]")
-    return given.astype(np.int64, copy=False)
 
 
 def measured(column: Ragged, indices: Ints) -> tuple[Ints, int]:

@@ -50,6 +50,8 @@ def stack(column: Any, indices: Ints, name: str) -> NDArray[Any]:
 def nested(column: Any, indices: Ints, name: str) -> Ragged:
     """Return the chosen rows of a column of nested lists, `[tokens, k]` a row, as Ragged over `[N, k]`."""
     cells = taken(column, indices)
+    if isinstance(cells, Ragged | np.ndarray):
+        raise DataError(f"row 0, column {name!r}: {shown(cells[0])} is not [tokens, values]; drop it")
     cells = cells if isinstance(cells, list) else cells.to_pylist()
     fast = read_groups(cells)
     if fast is not None:

@@ -60,7 +60,7 @@ def align_labels_with_tokens(
     further = inside_labels(ids, label_names).tolist()
     out: list[int] = []
     previous: int | None = None
-    for word in word_ids:
+    for word in _words(word_ids):
         if word is None or word < 0:
             out.append(IGNORED)
         elif word >= len(ids):
@@ -71,6 +71,15 @@ def align_labels_with_tokens(
             out.append(further[word] if label_all_tokens else IGNORED)
         previous = word
     return out
+
+
+def _words(word_ids: Iterable[Any]) -> list[int | None]:
+    try:
+        return [None if word is None else index(word) for word in word_ids]
+    except TypeError:
+        raise DataError(
+            f"word_ids: {shown(word_ids)}; give the number of each token's word, None for special tokens"
+        ) from None
 
 
 def _label_id(label: Any, place: int, label_names: Sequence[str] | None) -> int:

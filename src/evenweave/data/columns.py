@@ -13,7 +13,7 @@ from evenweave.data.spill import Spilled
 from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.pad import resolve
-from evenweave.ragged import Ragged
+from evenweave.ragged import Ragged, row_numbers
 from evenweave.rows import Rows, taken
 from evenweave.settings import check_whole
 
@@ -59,7 +59,7 @@ class Columns:
         if len(set(sizes.values())) > 1:
             raise DataError(f"data: columns of unequal length {sizes}; give each one value a row")
         self._size = next(iter(sizes.values()), 0) if self._mapping is None else len(self._mapping)
-        self.source: Ints | None = None if source is None else np.asarray(source, dtype=np.int64)
+        self.source: Ints | None = None if source is None else row_numbers(source, "source")
         if self.source is not None and self.source.shape != (self._size,):
             raise ArgumentError(
                 f"source: shape {self.source.shape}; give one document number for each of {self._size} rows"
@@ -111,7 +111,7 @@ class Columns:
 
     def __getitems__(self, indices: Any) -> Rows:
         """Return the rows at `indices`, lazily, as one batch for a collator."""
-        chosen = np.array(indices, dtype=np.int64)
+        chosen = row_numbers(indices)
         bad = resolve(chosen, self._size)
         if bad >= 0:
             raise IndexError(f"row {int(np.asarray(indices)[bad])}: there are {self._size} rows")
@@ -136,7 +136,7 @@ class Columns:
 
     def take(self, indices: Any) -> Columns:
         """Return the rows at `indices`, in that order, over the same memory."""
-        chosen = np.array(indices, dtype=np.int64)
+        chosen = row_numbers(indices)
         if resolve(chosen, self._size) >= 0:
             raise IndexError(f"indices: outside the {self._size} rows")
         return self._with(self._base, chosen if self._mapping is None else self._mapping[chosen], chosen)

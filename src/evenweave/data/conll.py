@@ -33,6 +33,9 @@ _COLUMNS = {
 }
 
 
+_DOCUMENT = "-DOCSTART-"
+
+
 @dataclass(frozen=True)
 class Layout:
     """How a file's lines are cut: at tabs or at blanks, into how many columns."""
@@ -92,7 +95,10 @@ class _Lines:
         lines = pc.split_pattern(whole, "\n").values.cast(pa.string())
         self.lines = pc.ascii_rtrim(lines, " \t")
         self.blank = _bools(pc.equal(pc.binary_length(self.lines), 0))
-        self.document = _bools(pc.starts_with(self.lines, "-DOCSTART-"))
+        # The whole first column: there may be a token that only begins so.
+        self.document = _bools(pc.equal(self.lines, _DOCUMENT))
+        for blank in " \t":
+            self.document |= _bools(pc.starts_with(self.lines, _DOCUMENT + blank))
         self.hash = _bools(pc.starts_with(self.lines, "#"))
 
     def layout(self) -> Layout | None:

@@ -11,7 +11,9 @@ import pyarrow as pa
 from evenweave.data.features import ClassLabel, Feature, Sequence, feature_of, label_names_of
 from evenweave.data.tables import as_table, columns_of, concatenated, joined
 from evenweave.errors import ArgumentError, DataError, missing
+from evenweave.ragged import row_numbers, shown
 from evenweave.rng import permutation
+from evenweave.settings import check_seed, check_whole
 
 Row = dict[str, Any]
 
@@ -123,7 +125,7 @@ class Dataset:
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             return self.table.column(self._column(key)).to_pylist()
-        if isinstance(key, int | np.integer):
+        if hasattr(key, "__index__") and np.ndim(key) == 0 and not isinstance(key, bool | np.bool_):
             try:
                 index = range(len(self))[int(key)]
             except IndexError:
@@ -162,7 +164,7 @@ class Dataset:
         function: Callable[..., Mapping[str, Any] | None],
         *,
         batched: bool = False,
-        batch_size: int = 1000,
+        batch_size: int | None = 1000,
         with_indices: bool = False,
         remove_columns: str | Iterable[str] | None = None,
         fn_kwargs: Mapping[str, Any] | None = None,
@@ -170,6 +172,7 @@ class Dataset:
         """Return the rows after `function` has been applied to each, or to each batch of them.
 
         Args:
+            batch_size: rows of a batch; None or below 1 is all of them in one.
             function: takes a row (dict), or with `batched` a dict of lists, and the index or indices if
                 `with_indices`; returns the columns to add or replace. None changes nothing.
             remove_columns: columns of the input that the result leaves out; `batched` functions that
@@ -181,7 +184,7 @@ class Dataset:
         drop = set(self._columns(remove_columns))
         kept = [name for name in self.column_names if name not in drop]
         extra = dict(fn_kwargs or {})
-        size = max(1, batch_size if batched else 1000)
+        size = self._batch_rows(batch_size) if batched else 1000
         parts = []
         # An empty table still goes through a batched function once, which thereby names its columns.
         for start in range(0, max(len(self), 1 if batched else 0), size):
@@ -213,15 +216,17 @@ class Dataset:
         return Dataset(table.select(order), same)
 
     def filter(
-        self, function: Callable[..., Any], *, batched: bool = False, batch_size: int = 1000
+        self, function: Callable[..., Any], *, batched: bool = False, batch_size: int | None = 1000
     ) -> Dataset:
         """Return the rows for which `function` is true; with `batched` it takes columns, gives a list.
+
+        `batch_size` is as for `map`.
 
         Raises:
             DataError: a batched function that does not give one answer a row.
         """
         keep: list[bool] = []
-        size = max(1, batch_size)
+        size = self._batch_rows(batch_size)
         for start in range(0, len(self), size):
             part = self.table.slice(start, size)
             if not batched:
@@ -249,11 +254,9 @@ class Dataset:
             and 0 <= indices.start <= indices.stop <= len(self)
         ):
             return Dataset(self.table.slice(indices.start, len(indices)), self.features)
-        chosen = np.asarray(indices if isinstance(indices, np.ndarray) else list(indices))
+        chosen = row_numbers(indices if hasattr(indices, "__array__") else _listed(indices))
         if len(chosen) == 0:
             return Dataset(self.table.slice(0, 0), self.features)
-        if chosen.dtype.kind not in "iu" or chosen.ndim != 1:
-            raise ArgumentError(f"indices: {chosen.dtype} of {chosen.ndim} dimensions; give row numbers")
         if chosen.min() < -len(self) or chosen.max() >= len(self):
             raise IndexError(
                 f"indices: up to {chosen.max()}, from {chosen.min()}; there are {len(self)} rows"
@@ -263,20 +266,27 @@ class Dataset:
 
     def shuffle(self, seed: int = 0) -> Dataset:
         """Return the rows in an order that is a function of `seed` alone."""
+        check_seed("seed", seed)
         return self.select(permutation(seed, 0, len(self)))
 
-    def rename_column(self, original: str, new: str) -> Dataset:
+    def rename_column(self, original_column_name: str, new_column_name: str) -> Dataset:
         """Return the data set with one column under another name."""
-        self._column(original)
+        original, new = self._column(original_column_name), new_column_name
         names = [new if name == original else name for name in self.column_names]
         if len(set(names)) < len(names):
-            raise ArgumentError(f"new: there already is a column {new!r}")
+            raise ArgumentError(f"new_column_name: there already is a column {new!r}")
         features = {new if name == original else name: feature for name, feature in self.features.items()}
         return Dataset(self.table.rename_columns(names), features)
 
-    def remove_columns(self, columns: str | Iterable[str]) -> Dataset:
+    def remove_columns(self, column_names: str | Iterable[str]) -> Dataset:
         """Return the data set without these columns."""
-        return Dataset(self.table.drop_columns(self._columns(columns)), self.features)
+        return Dataset(self.table.drop_columns(self._columns(column_names)), self.features)
+
+    def _batch_rows(self, batch_size: int | None) -> int:
+        if batch_size is None:
+            return max(1, len(self))
+        check_whole("batch_size", batch_size)
+        return int(batch_size) if batch_size > 0 else max(1, len(self))
 
     def _columns(self, names: str | Iterable[str] | None) -> list[str]:
         wanted = [names] if isinstance(names, str) else list(names or [])
@@ -324,13 +334,14 @@ class DatasetDict(dict[str, Dataset]):
         """`Dataset.shuffle` of every split."""
         return DatasetDict({name: part.shuffle(seed) for name, part in self.items()})
 
-    def rename_column(self, original: str, new: str) -> DatasetDict:
+    def rename_column(self, original_column_name: str, new_column_name: str) -> DatasetDict:
         """`Dataset.rename_column` of every split."""
-        return DatasetDict({name: part.rename_column(original, new) for name, part in self.items()})
+        both = original_column_name, new_column_name
+        return DatasetDict({name: part.rename_column(*both) for name, part in self.items()})
 
-    def remove_columns(self, columns: str | Iterable[str]) -> DatasetDict:
+    def remove_columns(self, column_names: str | Iterable[str]) -> DatasetDict:
         """`Dataset.remove_columns` of every split."""
-        names = [columns] if isinstance(columns, str) else list(columns)
+        names = [column_names] if isinstance(column_names, str) else list(column_names)
         return DatasetDict({name: part.remove_columns(names) for name, part in self.items()})
 
     def to_datasets(self) -> Any:
@@ -349,6 +360,13 @@ class DatasetDict(dict[str, Dataset]):
     def __repr__(self) -> str:
         lines = [f"    {name}: {part!r}" for name, part in self.items()]
         return "\n".join(["DatasetDict({", *lines, "})"])
+
+
+def _listed(indices: Any) -> list[int]:
+    try:
+        return list(indices)
+    except TypeError:
+        raise ArgumentError(f"indices: {shown(indices)}; give row numbers, a list of integers") from None
 
 
 def _from_hf(feature: Any) -> Feature | None:

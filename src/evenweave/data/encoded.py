@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenweave.kernels.pad import resolve
-from evenweave.ragged import Ragged
+from evenweave.ragged import Ragged, row_numbers
 from evenweave.rows import Rows
 
 
@@ -51,7 +51,7 @@ class Encoded:
         Raises:
             IndexError: an index is none of the windows; negative ones count from the end.
         """
-        chosen = np.array(indices, dtype=np.int64)
+        chosen = row_numbers(indices)
         bad = resolve(chosen, len(self))
         if bad >= 0:
             raise IndexError(f"row {int(np.asarray(indices)[bad])}: there are {len(self)} rows")

@@ -173,7 +173,7 @@ def _spans_row(record: dict[str, Any], place: str) -> tuple[dict[str, Any], list
 def _span(span: Any, place: str) -> tuple[int, int, str]:
     start, end, label = map(span.get, ("start", "end", "label")) if isinstance(span, dict) else (None,) * 3
     # `type` and not `isinstance`: true is no place in a text.
-    if type(start) is int and type(end) is int and isinstance(label, str) and label:
+    if type(start) is int and type(end) is int and isinstance(label, str) and label.strip():
         return start, end, label
     raise DataError(f"{place}: span {shown(span)}; expected {_SPAN}: two whole numbers and a name")
 

@@ -119,16 +119,8 @@ _CONLL2003 = ("PER", "ORG", "LOC", "MISC")
 
 def check_scheme(scheme: str) -> Scheme:
     """Return the name of a scheme as we spell it; BIO and BIOES are known too."""
-    name = {
-        "BIO": "IOB2",
-        "BIO1": "IOB1",
-        "BIO2": "IOB2",
-        "BIOES": "IOBES",
-        "BMEWO": "BMES",
-        "BILUO": "BILOU",
-    }
     upper = scheme.upper() if isinstance(scheme, str) else str(scheme)
-    upper = name.get(upper, upper)
+    upper = _ALIAS.get(upper, upper)
     for known in SCHEMES:
         if upper == known:
             return known

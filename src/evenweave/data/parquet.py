@@ -28,9 +28,12 @@ def read_parquet(path: Path, *, label_names: list[str] | None = None) -> RawSpli
         DataError: no Parquet, no tokens or tags, or rows whose tags do not fit; names file and row.
     """
     try:
-        table = pq.read_table(path)
+        twice = repeated(pq.read_schema(path).names)
+        table = None if twice else pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a Parquet file ({' '.join(str(error).split())})") from None
+    if twice:
+        raise DataError(f"{path}: column {twice[0]!r} stands there twice; rename or drop one")
     try:
         return _split(path, table, label_names)
     except DataError as error:

@@ -100,7 +100,7 @@ def load_dataset(
     _only_on_hub(path, name=name, revision=revision, token=token, streaming=streaming)
     check_encoding(encoding)
     files = _files(path, data_files)
-    if split is not None and split not in files:
+    if split is not None and not (isinstance(split, str) and split in files):
         raise ArgumentError(f"split: no {split!r} in {path}; the splits are {', '.join(files)}")
     raw: dict[str, list[RawSplit]] = {}
     for name, paths in files.items():

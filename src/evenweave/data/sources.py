@@ -14,7 +14,7 @@ from evenweave.data.spill import Spilled, spill, spill_table
 from evenweave.data.spill_write import arrow_column
 from evenweave.errors import ArgumentError, DataError, NotFoundError
 from evenweave.ragged import Ragged
-from evenweave.rows import column_of
+from evenweave.rows import column_of, listed
 
 Ints = NDArray[np.int64]
 # Columns in more chunks than one are joined in memory up to this many bytes, and on disk beyond.
@@ -34,7 +34,7 @@ def parts_of(data: Any) -> tuple[dict[str, Any], Ints | None, Spilled | None]:
             return parts_of(_read_arrow(path))
         spilled = spill(path)
         return spilled.columns(), None, spilled
-    if hasattr(data, "_indices") and hasattr(data, "data"):
+    if hasattr(data, "_indices") and hasattr(data, "format"):
         return _from_datasets(data)
     if hasattr(data, "table"):  # our own Dataset
         data = data.table
@@ -42,7 +42,7 @@ def parts_of(data: Any) -> tuple[dict[str, Any], Ints | None, Spilled | None]:
         return {name: arrow_column(data.column(name), name) for name in data.schema.names}, None, None
     if isinstance(data, Mapping):
         return {name: _column(values, name) for name, values in data.items()}, None, None
-    if isinstance(data, Iterable) and not isinstance(data, bytes):
+    if isinstance(data, Iterable) and not isinstance(data, bytes) and getattr(data, "ndim", None) != 0:
         rows = list(data)
         if rows and not all(isinstance(row, Mapping) for row in rows):
             raise DataError(f"data: rows of {type(rows[0]).__name__}; give mappings of column to value")
@@ -91,7 +91,7 @@ def _column(values: Any, name: str) -> Any:
         return arrow_column(values, name)
     if isinstance(values, Ragged | np.ndarray):
         return column_of(values, name)
-    column = column_of(list(values), name)
+    column = column_of(values if isinstance(values, list) else listed(values, name), name)
     if not isinstance(column, Ragged) or column.dtype != np.int64 or not len(column.values):
         return column
     # Our own copy, so it may be as narrow as its values: less memory, and less of it to read for a batch.

@@ -28,7 +28,7 @@ SUFFIXES = (
 _NOT_DATA = re.compile(
     r"(readme|licen[cs]e|source|changelog|citation|copying|notice|authors)\b", re.IGNORECASE
 )
-_SHARD = re.compile(r"-\d{5}-of-\d{5}")
+_SHARD = re.compile(r"-\d{5}-of-(\d{5})")
 
 
 def split_of(name: str) -> str | None:
@@ -69,8 +69,10 @@ def find_splits(directory: Path) -> dict[str, list[Path]]:
 def _chosen(split: str, paths: list[Path]) -> list[Path]:
     best, *others = sorted(paths, key=lambda path: (_rank(path), len(path.name), path.name))
     if _SHARD.search(best.name):
-        kind = _SHARD.sub("", best.name)
-        shards = [path for path in paths if _SHARD.sub("", path.name) == kind]
+        kind = _kind(best)
+        shards = [path for path in paths if _kind(path) == kind]
+        if len(shards) < kind[1]:
+            logger.warning("%s: %d of the %d files such as %s", split, len(shards), kind[1], best.name)
         others = [path for path in others if path not in shards]
         chosen = sorted(shards)
     else:
@@ -79,6 +81,12 @@ def _chosen(split: str, paths: list[Path]) -> list[Path]:
         left = ", ".join(path.name for path in others)
         logger.warning("%s: took %s, left %s; say which with data_files=", split, best.name, left)
     return chosen
+
+
+def _kind(path: Path) -> tuple[str, int]:
+    """Return a shard's name without its number, and how many shards there should be."""
+    found = _SHARD.search(path.name)
+    return _SHARD.sub("", path.name), int(found[1]) if found else 0
 
 
 def _rank(path: Path) -> int | None:

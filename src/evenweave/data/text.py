@@ -82,6 +82,8 @@ def _plain(block: bytes, *, first: bool) -> bytes:
 
 def misencoded(path: Path, line: int, offset: int, byte: int, encoding: str) -> DataError:
     """Return the error for a byte that is not `encoding`, at `line` and `offset` of a file."""
+    if (offset, byte) == (1, 0x8B):
+        return DataError(f"{path}: compressed by gzip; unpack it first")
     guess = "utf-16" if offset == 0 and byte in (0xFF, 0xFE) else "latin-1"
     remedy = (
         f"save the file as UTF-8 or pass encoding={guess!r}" if encoding == "utf-8" else "pass its encoding"

@@ -13,7 +13,7 @@ from transformers.utils import PaddingStrategy
 
 import evenweave as ew
 from evenweave.collators import flat, pad
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 
 IDS = [{"input_ids": [1, 2]}, {"input_ids": [3]}]
 
@@ -323,3 +323,38 @@ def test_numpy_integers_of_every_width_are_ids() -> None:
         made = padding()([{"input_ids": np.array([1, 2], kind)}, {"input_ids": np.array([3], kind)}])
         assert made["input_ids"].tolist() == [[1, 2], [3, 0]]
         assert made["input_ids"].dtype == torch.int64
+
+
+@pytest.mark.parametrize("spans", [5, [0, 1], np.array([0, 1])])
+def test_spans_that_are_not_two_numbers_a_token(spans: Any) -> None:
+    collator = ew.DataCollatorForLanguageModeling(wordpiece(), whole_word_mask=True)
+    with pytest.raises(DataError, match=r"^row 0, column 'offset_mapping': .* is not \[tokens, values\]"):
+        collator([{"input_ids": [7, 8], "offset_mapping": spans}])
+
+
+def test_an_attention_mask_of_one_value_a_row_is_none_for_flat_rows_either() -> None:
+    with pytest.raises(DataError, match=r"^column 'attention_mask': .*give one a token"):
+        ew.DataCollatorWithFlattening()([{"input_ids": [7, 8], "attention_mask": 1}])
+
+
+def test_batches_are_made_of_arrays_that_tensors_can_hold() -> None:
+    column = np.arange(3)
+    column.flags.writeable = False
+    made = ew.collators.batch({"a": column, "b": column[::-1], "c": column.astype(">i4")})
+    assert [made[name].tolist() for name in "abc"] == [[0, 1, 2], [2, 1, 0], [0, 1, 2]]
+    made["a"][0] = 9
+    assert column[0] == 0
+    with pytest.raises(ArgumentError, match=r"^arrays: 'a' holds object, not numbers; drop it"):
+        ew.collators.batch({"a": np.array(["x"], object)})
+
+
+@pytest.mark.parametrize("make", [ew.Columns, ew.default_data_collator])
+def test_what_is_no_column_is_named(make: Any) -> None:
+    with pytest.raises(DataError, match=r"^column 'a': 1 is no column; give one value a row"):
+        make({"a": 1})
+
+
+@pytest.mark.parametrize("data", [np.array(2), torch.tensor(1), torch.tensor([1, 2])])
+def test_what_is_no_data_set_is_named(data: Any) -> None:
+    with pytest.raises((ArgumentError, DataError), match=r"^data: "):
+        ew.Columns(data)

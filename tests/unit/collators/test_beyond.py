@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+import transformers as hf
 from collator_features import (
     CONTAINERS,
     assert_same,
@@ -419,3 +420,15 @@ def test_objects_with_attributes_are_features() -> None:
             self.input_ids, self.label = [1, 2], label
 
     assert ew.default_data_collator([Row(3), Row(4)])["labels"].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("mlm", [True, False])
+def test_models_that_take_no_attention_mask_are_given_none(mlm: bool) -> None:
+    """FNet's, for one: its forward has no such argument."""
+    tokenizer = copy.copy(wordpiece())
+    tokenizer.model_input_names = ["input_ids", "token_type_ids"]
+    rows = [{"input_ids": [10, 11]}, {"input_ids": [12]}]
+    made = ew.DataCollatorForLanguageModeling(tokenizer, mlm=mlm)(rows)
+    assert set(made) == set(hf.DataCollatorForLanguageModeling(tokenizer, mlm=mlm)(copy.deepcopy(rows)))
+    if not mlm:
+        assert made["labels"].tolist() == [[10, 11], [12, -100]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import multiprocessing
 import pickle
 from typing import Any
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 import evenweave as ew
 from evenweave import rng
 from evenweave.collators import flat, mask
+from evenweave.epoch import Epoch
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.masking import row_keys
 
@@ -384,3 +386,49 @@ def test_spans_that_are_not_start_and_end_are_named(spans: Any) -> None:
     rows = [{"input_ids": [5, 6], "offset_mapping": spans[0]}, {"input_ids": [5], "offset_mapping": spans[1]}]
     with pytest.raises(DataError, match=r"column 'offset_mapping': .*give start and end"):
         ew.DataCollatorForLanguageModeling(wordpiece(), whole_word_mask=True)(rows)
+
+
+def test_special_ids_may_be_ids_that_no_token_has() -> None:
+    settings: Any = {
+        "sizes": [3],
+        "mask_id": 1,
+        "vocab_size": 9,
+        "probability": 1.0,
+        "replace": 1.0,
+        "random": 0,
+    }
+    # -2 counted from the end of a table, and one of 2**40 entries is not to be had.
+    _, labels = mask([[3, 4, 5]], special_ids=[-2, 5, 2**40], **settings)
+    assert labels.tolist() == [[3, 4, -100]]
+    with pytest.raises(ArgumentError, match=r"^special_ids: 'a'"):
+        mask([[3, 4, 5]], special_ids=["a"], **settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"ids": [[1, 2]], "sizes": [2**63 - 1, 2**63 - 1, 4]}, "sizes: .* do not fit"),
+        ({"ids": np.array([[2**63]], np.uint64), "sizes": [1]}, "ids: .*below 2"),
+    ],
+)
+def test_mask_takes_nothing_that_wraps_around(given: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        mask(given.pop("ids"), mask_id=1, vocab_size=9, **given)
+
+
+def test_spawned_workers_that_persist_see_the_next_epoch() -> None:
+    collator = ew.DataCollatorForLanguageModeling(wordpiece())
+    rows = corpus(8)
+    spawn = {"num_workers": 1, "persistent_workers": True, "multiprocessing_context": "spawn"}
+    loader = torch.utils.data.DataLoader(rows, batch_size=8, collate_fn=collator, **spawn)
+    for epoch in (0, 1):
+        collator.set_epoch(epoch)
+        assert masks_by_row(loader) == load(rows, collator)
+
+
+def test_a_rank_has_an_epoch_of_its_own() -> None:
+    epoch = Epoch(1)
+    rank = multiprocessing.get_context("fork").Process(target=epoch.set, args=(2,))
+    rank.start()
+    rank.join()
+    assert (rank.exitcode, epoch.get()) == (0, 1)

@@ -85,3 +85,46 @@ def test_no_collator_reads_beyond_a_shorter_column(collate: Any) -> None:
     columns = {"input_ids": ROWS, "labels": ROWS[:1]}
     with pytest.raises(IndexError, match=r"^row 1, column 'labels': there are 1 rows"):
         collate(Rows(columns, np.array([0, 1])))
+
+
+NO_NUMBERS = [[1.7], [True, False], ["1"], [None], [2**70], [float("nan")], [[0, 1]], 1, slice(0, 1)]
+NO_NUMBERS += [np.array([2**64 - 1], np.uint64), np.array([1], "m8[s]"), torch.tensor([0.5])]
+
+
+@pytest.mark.parametrize("given", NO_NUMBERS, ids=repr)
+def test_a_mask_or_a_fraction_is_no_row_number_anywhere(given: Any) -> None:
+    columns = ew.Columns({"input_ids": ROWS})
+    rows = ew.Dataset.from_dict({"a": [1, 2]})
+    for take in (
+        columns.__getitems__,
+        columns.take,
+        encoded().__getitems__,
+        ROWS.take,
+        rows.select,
+        lambda indices: pad(ROWS, fill=0, indices=indices),
+        lambda source: ew.Columns({"a": [1]}, source=source),
+    ):
+        with pytest.raises(ArgumentError, match=r"^(indices|source): .*; give row numbers"):
+            take(given)
+
+
+@pytest.mark.parametrize("given", [1.7, True, "1", None, [0], np.array([0, 1]), slice(0, 1)], ids=repr)
+def test_a_row_of_columns_has_one_number(given: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^indices: .*; give row numbers"):
+        ew.Columns({"input_ids": ROWS})[given]
+
+
+def test_row_numbers_of_every_integer_kind_are_taken() -> None:
+    columns = ew.Columns({"input_ids": ROWS})
+    swapped = np.array([1, -2], ">i4")
+    for given in (
+        [1, -2],
+        (1, 0),
+        range(1, -1, -1),
+        swapped,
+        list(torch.tensor([1, 0])),
+        np.array([1, 0])[::1],
+    ):
+        assert [row["input_ids"].tolist() for row in columns.__getitems__(given)] == [[2, 3], [1]]
+    assert columns[np.array(1)]["input_ids"].tolist() == [2, 3]
+    assert ew.Dataset.from_dict({"a": [1, 2]})[torch.tensor(1)] == {"a": 2}

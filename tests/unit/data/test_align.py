@@ -305,3 +305,9 @@ def test_mistakes_name_row_and_remedy(tokenizer: Any) -> None:
     assert len(tokenize_and_align(rows(["a"]), tokenizer, max_length=np.int64(16), stride=np.int8(1))) == 1
     with pytest.raises(ArgumentError, match="stride: 7 on each side of a window of 14; give 0 to 6"):
         tokenize_and_align(rows(["a"]), tokenizer, max_length=16, stride=7)
+
+
+@pytest.mark.parametrize("word_ids", [[0.0], ["0"], [[0]], 0])
+def test_words_of_tokens_are_numbers(word_ids: Any) -> None:
+    with pytest.raises(DataError, match=r"^word_ids: .*; give the number of each token's word"):
+        align_labels_with_tokens([1], word_ids)

@@ -253,3 +253,29 @@ def test_batches_of_another_type_of_list_come_together() -> None:
 
 def test_from_a_table_and_from_rows() -> None:
     assert Dataset(pa.table({"a": [1]})) == Dataset.from_list([{"a": 1}])
+
+
+def test_a_batch_size_of_none_or_below_one_is_all_rows(rows: Dataset) -> None:
+    def whole(part: dict[str, list[object]]) -> list[bool]:
+        return [len(part["tokens"]) == len(rows)] * len(part["tokens"])
+
+    for size in (None, -1, 0):
+        assert len(rows.filter(whole, batched=True, batch_size=size)) == len(rows)
+        assert all(rows.map(lambda part: {"n": whole(part)}, batched=True, batch_size=size)["n"])
+    with pytest.raises(ArgumentError, match=r"^batch_size: '2'"):
+        rows.map(lambda part: part, batched=True, batch_size="2")
+
+
+def test_seeds_of_numpy_are_seeds(rows: Dataset) -> None:
+    assert rows.shuffle(seed=np.int64(3)) == rows.shuffle(seed=3)
+    with pytest.raises(ArgumentError, match=r"^seed: None; give a whole number"):
+        rows.shuffle(seed=None)
+
+
+def test_columns_are_renamed_and_removed_by_the_arguments_of_datasets(rows: Dataset) -> None:
+    made = rows.rename_column(original_column_name="ner_tags", new_column_name="labels")
+    assert made.remove_columns(column_names=["tokens"]).column_names == ["labels"]
+    splits = DatasetDict(train=rows).rename_column(original_column_name="tokens", new_column_name="words")
+    assert splits.remove_columns(column_names="words").column_names == {"train": ["ner_tags"]}
+    with pytest.raises(ArgumentError, match=r"^key: True"):
+        rows[True]

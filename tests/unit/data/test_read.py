@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import re
@@ -206,6 +207,10 @@ def test_arguments_that_cannot_be(tmp_path: Path) -> None:
     for files in ({"train": None}, {"train": 5}, {"train": ["a.txt", None]}, 5):
         with pytest.raises(ArgumentError, match=r"data_files: .* is no path nor a list of paths"):
             load_dataset(tmp_path, data_files=files)
+    (tmp_path / "train.txt").write_text("a O\n")
+    for split in (["train"], "train[:1]", ""):
+        with pytest.raises(ArgumentError, match=r"^split: no .* in .*; the splits are train"):
+            load_dataset(tmp_path, split=split)
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -572,4 +577,27 @@ def test_a_parquet_file_names_each_label_once(tmp_path: Path) -> None:
     table = pa.table({"tokens": [["a"]], "tags": [[1]]})
     pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a.parquet: column 'tags': names: 'B-X' stands there twice"):
+        load_dataset(tmp_path / "a.parquet")
+
+
+def test_a_token_may_begin_as_a_document_does(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("-DOCSTART- O\n\n-DOCSTART-x B-X\nb O\n-DOCSTART-\tO\nc O\n")
+    assert load_dataset(path)["train"]["tokens"] == [["-DOCSTART-x", "b"], ["c"]]
+
+
+@pytest.mark.parametrize("name", ["a.conll.gz", "a.jsonl"])
+def test_a_compressed_file_is_said_to_be_one(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b"a\tO\n"))
+    with pytest.raises(DataError, match=rf"{name}: compressed by gzip; unpack it first"):
+        load_dataset(path)
+
+
+def test_a_parquet_file_with_two_columns_of_one_name_is_named(tmp_path: Path) -> None:
+    words = pa.array([["a"]])
+    pq.write_table(
+        pa.Table.from_arrays([words, words, words], ["tokens", "ner_tags", "tokens"]), tmp_path / "a.parquet"
+    )
+    with pytest.raises(DataError, match=r"a.parquet: column 'tokens' stands there twice; rename or drop one"):
         load_dataset(tmp_path / "a.parquet")

@@ -39,3 +39,15 @@ def test_of_several_files_the_likeliest_is_taken_and_said(
     with caplog.at_level(logging.WARNING, "evenweave"):
         find_splits(tmp_path)
     assert "test: took emerging.test.annotated, left emerging.test.conll, emerging.test" in caplog.text
+
+
+def test_shards_that_are_missing_or_of_another_cut_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("train-00000-of-00003.jsonl", "train-00002-of-00003.jsonl", "train-00000-of-00005.jsonl"):
+        (tmp_path / name).write_text("")
+    with caplog.at_level(logging.WARNING, "evenweave"):
+        (paths,) = find_splits(tmp_path).values()
+    assert [path.name[6:11] for path in paths] == ["00000", "00002"]
+    assert "train: 2 of the 3 files such as train-00000-of-00003.jsonl" in caplog.messages
+    assert any("left train-00000-of-00005.jsonl" in message for message in caplog.messages)
