@@ -62,6 +62,8 @@ class Ready:
         dtype, _ = autocast_dtype(args, device)
         if self._flat is None or self._flat[0] is not model:
             wanted = args.padding_free
+            if kind_of(model) == "own":
+                wanted = False  # it must be given its labels
             if trainer.preprocess_logits_for_metrics or (trainer.compute_loss_func and wanted == "auto"):
                 wanted = False  # the user's function knows padded batches
             self._flat = model, make_flat(model, wanted=wanted, half=dtype is not None)
