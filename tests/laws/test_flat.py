@@ -168,7 +168,7 @@ def test_a_causal_model_sees_no_other_sequence_and_no_later_token() -> None:
     use_layout(made[1])
     flat = model(input_ids=made[0]["input_ids"], position_ids=made[0]["position_ids"]).logits[0]
     use_layout(None)
-    for row, part in enumerate(made[1].split(flat.detach().numpy()[None])):
+    for row, part in enumerate(made[1].split(flat.detach().numpy()[None], per_token=True)):
         torch.testing.assert_close(torch.from_numpy(part), padded[row, : len(part)], atol=1e-5, rtol=1e-4)
 
 

@@ -13,14 +13,14 @@ from evenweave.training.labels import take_problem_type
 from evenweave.training.loss import Loss, kind_of
 from evenweave.training.padding_free import make_flat
 from evenweave.training.precision import autocast_dtype
-from evenweave.training.prepare import Prepared, prepare
+from evenweave.training.prepare import Prepared, parts_of, prepare
 
 if TYPE_CHECKING:
     from evenweave.training.trainer import Trainer
 
 
 class Ready:
-    """Data sets made ready each once, and how the model takes flat batches.
+    """Data sets made ready once, the Trainer's and the last other one, and how the model takes flat batches.
 
     A list of rows may hold others by the next call, so it is kept for the length of a run alone.
     """
@@ -52,6 +52,9 @@ class Ready:
                 role=role,
             )
             take_problem_type(trainer.model, made)
+            # Of other data sets than the Trainer's own the last: it may be given thousands, one by one.
+            own = {id(d) for d in (trainer.train_dataset, *parts_of(trainer.eval_dataset, "eval").values())}
+            self._sets = {k: v for k, v in self._sets.items() if k in own}
             known = self._sets[id(dataset)] = dataset, made
         return known[1]
 

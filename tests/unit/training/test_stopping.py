@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from functools import partial
 from pathlib import Path
@@ -183,3 +184,14 @@ def test_a_step_without_a_valid_label_is_no_step_of_loss_zero(tmp_path: Path) ->
     loss = trainer.train().training_loss
     valid = make(tmp_path, train_dataset=data[1::2], **given).train().training_loss
     assert loss == pytest.approx(valid)
+
+
+@pytest.mark.parametrize("module", ["evenweave.training", "transformers"])
+def test_a_control_that_a_callback_returns_is_heeded(tmp_path: Path, module: str) -> None:
+    kinds = importlib.import_module(module)
+
+    class Stop(kinds.TrainerCallback):  # type: ignore[misc, name-defined]
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            return kinds.TrainerControl(should_training_stop=state.global_step == 2)
+
+    assert make(tmp_path, callbacks=[Stop()], max_steps=6, save_strategy="no").train().global_step == 2
