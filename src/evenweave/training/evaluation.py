@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.ragged import Ragged, offsets_of
 from evenweave.training.diagnose import explained
 from evenweave.training.distributed import Ranks
@@ -120,6 +120,10 @@ def run_pass(
     finally:
         model.train(was_training)
     totals = ranks.sum(torch.stack([loss_sum, count, count.new_tensor(seen)])).tolist()
+    if not totals[2]:
+        raise DataError(
+            "evaluation data: gave no rows; an iterator is read once: give an iterable that begins anew"
+        )
     return Pass(totals[0] / totals[1] if totals[1] else None, int(totals[2]), batches)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from evenweave.errors import ArgumentError
 from evenweave.training.flat_layout import FlatModel
 from evenweave.training.forward import Forward, accepted_columns
 from evenweave.training.fused_layer import forget_halves
@@ -47,6 +48,7 @@ class Ready:
             made = prepare(
                 dataset,
                 accepted=accepted_columns(trainer.model) if trainer.args.remove_unused_columns else None,
+                pick=_is_known(trainer.data_collator),
                 own_collator=not type(trainer.data_collator).__module__.startswith("evenweave."),
                 tokenizer=trainer.processing_class,
                 role=role,
@@ -73,3 +75,22 @@ class Ready:
         forget_halves(model)
         loss = loss or Loss(kind_of(model), function=trainer.compute_loss_func)
         return Forward(model, loss, device=device, dtype=dtype, flat=self._flat[1])
+
+
+def _is_known(collator: Any) -> bool:
+    """Whether a collator is of a library, which has no use for columns that the model does not take."""
+    return str(getattr(collator, "__module__", "")).startswith(("evenweave.", "transformers."))
+
+
+def check_model(model: nn.Module) -> None:
+    """Refuse models that cannot be trained as they are.
+
+    Raises:
+        ArgumentError: it is compiled, or its weights have no numbers.
+    """
+    if hasattr(model, "_orig_mod"):
+        raise ArgumentError("model: compiled already; give the model itself, and torch_compile=True")
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ArgumentError(
+            "model: its weights are on the meta device, without numbers; load or initialise them"
+        )

@@ -33,7 +33,7 @@ from evenweave.training.names import NOT_CALLED
 from evenweave.training.outcome import listed, outcome, stopped, write_results
 from evenweave.training.prepare import Prepared, parts_of
 from evenweave.training.randomness import seed_everything
-from evenweave.training.ready import Ready
+from evenweave.training.ready import Ready, check_model
 from evenweave.training.saving import read_best, write_model
 from evenweave.training.search import BestRun, search
 from evenweave.training.sharding import weights
@@ -101,6 +101,7 @@ class Trainer:
         seed_everything(self.args.seed, deterministic=self.args.full_determinism)
         self.model_init = model_init
         self.model: nn.Module = model if model_init is None else call_init(model_init)  # type: ignore[assignment]
+        check_model(self.model)
         self.processing_class = processing_class if processing_class is not None else tokenizer
         self.data_collator = data_collator or default_collator(self.model, self.processing_class)
         self.train_dataset, self.eval_dataset = train_dataset, eval_dataset
