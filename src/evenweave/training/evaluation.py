@@ -22,6 +22,7 @@ from evenweave.ragged import Ragged, offsets_of
 from evenweave.training.diagnose import explained
 from evenweave.training.distributed import Ranks
 from evenweave.training.feed import Feed, MicroBatch, Plan, Rows
+from evenweave.training.flat_layout import labels_beyond
 from evenweave.training.forward import Forward, Result
 from evenweave.training.loss import IGNORED, LABEL_NAMES, OF_ROWS, Kind, logits_of
 from evenweave.training.origin import Origin, collated
@@ -108,7 +109,7 @@ def run_pass(
                         labels = _labels(done, kind=forward.loss.kind)
                         answers = _answers(done, kind=forward.loss.kind)
                         taken = consumer.take(answers, labels, done.inputs)
-                        mask = None if forward.loss.kind in OF_ROWS else batch.get("attention_mask")
+                        mask = None if forward.loss.kind in OF_ROWS else _mask(batch)
                         truth, size = batch.get("labels"), len(numbers)
                         kept.append((numbers, *_by_row(taken, labels, done, mask, truth, size=size)))
                     seen += len(numbers)
@@ -164,6 +165,16 @@ def _chunks(
         )
         batch_rows = [order[index] for index in local]
         yield rows, batch_rows, feed.load(batch_rows)
+
+
+def _mask(batch: dict[str, Any]) -> torch.Tensor | None:
+    """The mask, where cutting a batch's rows to it cuts nothing but padding off; else None."""
+    mask = batch.get("attention_mask")
+    if not isinstance(mask, torch.Tensor) or mask.ndim != 2:
+        return None
+    keep = mask.cpu().numpy() != 0
+    pieces = keep[:, 0] + (keep[:, 1:] > keep[:, :-1]).sum(axis=1)
+    return None if (pieces > 1).any() or labels_beyond(batch.get("labels"), keep) else mask
 
 
 def _answers(done: Result, *, kind: Kind) -> Any:

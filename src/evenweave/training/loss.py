@@ -102,7 +102,7 @@ class Loss:
         logits = _full(logits.reshape(-1, logits.shape[-1]))
         return F.cross_entropy(
             logits,
-            labels.reshape(-1),
+            labels.reshape(-1).long(),
             weight=None if self.class_weights is None else self.class_weights.to(logits),
             ignore_index=IGNORED,
             reduction="sum",
