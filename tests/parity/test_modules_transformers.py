@@ -108,6 +108,17 @@ def test_a_loss_that_a_model_returns_is_the_one_trained_with(tmp_path: Path, mod
             np.testing.assert_allclose(array[:, 0], other[:, 0], atol=1e-4)
 
 
+def test_outputs_named_are_left_out_and_stand_where_they_do_there(tmp_path: Path) -> None:
+    model = Own(lambda loss, logits: {"loss": loss, "scores": logits, "hidden": logits[..., :2]})
+    args = evenweave.training.TrainingArguments(str(tmp_path), use_cpu=True, disable_tqdm=True)
+    trainer = Trainer(model=model, args=args, data_collator=Pad())
+    assert len(trainer.predict(rows(4)).predictions) == 2
+    found = trainer.predict(rows(4), ["hidden"], "other")
+    assert found.predictions.shape[2:] == (5,)
+    assert found.metrics is not None
+    assert found.metrics["other_loss"] == trainer.evaluate(rows(4), ["hidden"], "third")["third_loss"]
+
+
 def test_a_subclass_that_leaves_forward_alone_is_its_base_class() -> None:
     for name in ("Sub", "SubForTokenClassification"):
         assert (

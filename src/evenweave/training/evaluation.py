@@ -8,7 +8,7 @@ chunk is a few sums.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -82,11 +82,12 @@ def run_pass(
     max_tokens: int | None = None,
     workers: int = 0,
     on_batch: Any = None,
+    ignore: Collection[str] = (),
 ) -> Pass:
     """Run `model` over `data` without gradients; this rank's share of it.
 
     The loss is the sum over all valid labels divided by their number, over all ranks: the corpus mean,
-    whatever the batch size. Each document is scored on exactly one rank.
+    whatever the batch size. Each document is scored on exactly one rank. Outputs in `ignore` are left out.
     """
     was_training = model.training
     model.eval()
@@ -107,7 +108,7 @@ def run_pass(
                             count += forward.loss.count(done.labels).to(count.device)
                     if consumer is not None:
                         labels = _labels(done, kind=forward.loss.kind)
-                        answers = _answers(done, kind=forward.loss.kind)
+                        answers = _answers(done, kind=forward.loss.kind, ignore=ignore)
                         taken = consumer.take(answers, labels, done.inputs)
                         mask = None if forward.loss.kind in OF_ROWS else _mask(batch)
                         truth, size = batch.get("labels"), len(numbers)
@@ -177,13 +178,13 @@ def _mask(batch: dict[str, Any]) -> torch.Tensor | None:
     return None if (pieces > 1).any() or labels_beyond(batch.get("labels"), keep) else mask
 
 
-def _answers(done: Result, *, kind: Kind) -> Any:
+def _answers(done: Result, *, kind: Kind, ignore: Collection[str]) -> Any:
     """The logits, or what a head gives beside its loss instead: one, a tuple of several, or None."""
     outputs = done.outputs
     if isinstance(outputs, dict):
         if {"logits", "prediction_logits"} & set(outputs):
             return logits_of(outputs)
-        rest = [value for name, value in outputs.items() if name != "loss"]
+        rest = [value for name, value in outputs.items() if name not in ("loss", *ignore)]
     elif kind != "own" or done.labels is None:
         return logits_of(outputs)
     else:

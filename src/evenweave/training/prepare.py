@@ -135,6 +135,20 @@ def _check_rows(dataset: Any, names: list[str], role: str) -> None:
             )
 
 
+def to_evaluate(own: Any, given: Any) -> Any:
+    """Return the data to evaluate: a Trainer's own where none is given, or one of several by its name.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    data = own if given is None else given
+    if isinstance(data, str) and isinstance(own, Mapping) and data in own:
+        return own[data]
+    if data is None:
+        raise ArgumentError("eval_dataset: none given; pass one")
+    return data
+
+
 def parts_of(dataset: Any, prefix: str) -> dict[str, Any]:
     """Return the data sets to evaluate by the prefix of their metrics: a dict of data sets, or the one."""
     if isinstance(dataset, Mapping) and not hasattr(dataset, "column_names"):
