@@ -75,9 +75,11 @@ class Loss:
     def sum(self, outputs: Any, labels: Tensor) -> Tensor:
         """Return the loss summed over valid labels; 0-d, 0 where no label is valid."""
         if self.function is not None:
-            if "num_items_in_batch" in inspect.signature(self.function).parameters:
-                return self.function(outputs, labels, num_items_in_batch=1)
-            return self._sum_of_mean(self.function(outputs, labels), labels)
+            more = {}
+            if _takes_count(self.function):
+                # This micro-batch's: a penalty beside the sum is then as large for any number of labels.
+                more["num_items_in_batch"] = self.count(labels).clamp(min=1).long()
+            return self._sum_of_mean(self.function(outputs, labels, **more), labels)
         if self.kind == "own":
             return self._sum_of_mean(_own_loss(outputs), labels)
         logits = logits_of(outputs)
@@ -117,6 +119,11 @@ class Loss:
 
 def _full(logits: Tensor) -> Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _takes_count(function: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(function).parameters
+    return "num_items_in_batch" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _own_loss(outputs: Any) -> Tensor:

@@ -352,9 +352,9 @@ class Trainer:
 
     def log(self, logs: dict[str, float]) -> None:
         """Record values in `state.log_history` and tell the callbacks."""
-        entry = {**logs, "epoch": self.state.epoch, "step": self.state.global_step}
-        self.state.log_history.append(entry)
-        self.tell("on_log", logs=entry)
+        logs = {**logs, "epoch": self.state.epoch}
+        self.state.log_history.append({**logs, "step": self.state.global_step})
+        self.tell("on_log", logs=logs)
 
     def add_callback(self, callback: Any) -> None:
         """Add a callback, an instance or a class."""

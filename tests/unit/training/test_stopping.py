@@ -232,3 +232,11 @@ def test_models_that_cannot_be_trained_as_they_are_are_refused(tmp_path: Path) -
     for model, said in ((meta, "on the meta device"), (compiled, "torch_compile=True")):
         with pytest.raises(ArgumentError, match=f"model: .*{said}"):
             Trainer(model=model, args=TrainingArguments(str(tmp_path), use_cpu=True))
+
+
+def test_the_log_history_is_no_callbacks_to_change(tmp_path: Path) -> None:
+    import transformers
+
+    trainer = make(tmp_path, callbacks=[transformers.PrinterCallback], max_steps=2, save_strategy="no")
+    trainer.train()
+    assert "total_flos" in trainer.state.log_history[-1]  # which that one takes out of what it prints
