@@ -112,3 +112,18 @@ def test_a_missing_model_directory_is_one_line(tmp_path: Path) -> None:
     done = evenweave("train", "ok.txt", "--model", "./nowhere", "--output", "out", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "evenweave: error: ./nowhere: no such model directory"
+
+
+def test_parts_of_speech_are_trained_and_scored_as_they_are(tmp_path: Path) -> None:
+    save_tagger(tmp_path / "encoder")
+    data = tmp_path / "pos.txt"
+    data.write_text("The DET\ndogs NOUN\nrun VERB\n\n" * 12)
+    refused = evenweave("train", data, "-o", tmp_path / "no", "--model", tmp_path / "encoder")
+    assert refused.returncode == 1
+    assert "pos.txt:1: label 'DET' is neither O nor a tag" in refused.stderr
+    given = ["--model", tmp_path / "encoder", "--scheme", "none", "--set", "num_train_epochs=1"]
+    done = evenweave("train", data, "-o", tmp_path / "out", *given)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy over words" in done.stdout
+    scored = evenweave("evaluate", tmp_path / "out", data, "--json")
+    assert set(json.loads(scored.stdout)["types"]) == {"DET", "NOUN", "VERB"}

@@ -226,6 +226,19 @@ def stopped_at_the_end(out: str) -> list[str]:
     return lines
 
 
+def traceback_of_push(out: str, token: str) -> str:
+    """All that Python prints of a push that fails."""
+    import traceback
+
+    from evenweave.hub.push import push_folder
+
+    try:
+        push_folder(Path(out), "ada/x", message="m", token=token)
+    except Exception:
+        return traceback.format_exc()
+    return "pushed"
+
+
 def push_refused(out: str) -> dict[str, Any]:
     """Train without publishing, then publish by hand to a Hub that refuses."""
     trainer = _trainer(out, push_to_hub=False, hub_model_id="ada/late", num_train_epochs=1)

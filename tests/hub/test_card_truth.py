@@ -47,6 +47,29 @@ def test_scores_of_other_data_are_not_given_as_those_of_the_validation_set(tmp_p
     assert f"| {before:.4f} |" in render(run)
 
 
+def test_an_evaluation_of_the_best_model_is_not_given_as_one_of_the_last_step(tmp_path: Path) -> None:
+    args = TrainingArguments(
+        str(tmp_path), use_cpu=True, disable_tqdm=True, num_train_epochs=3, learning_rate=5e-3,
+        eval_strategy="epoch", save_strategy="epoch", load_best_model_at_end=True,
+    )  # fmt: skip
+    rows = splits()
+    trainer = Trainer(
+        model=tagger(),
+        args=args,
+        train_dataset=rows["train"],
+        eval_dataset=rows["validation"],
+        processing_class=tokenizer(),
+    )
+    trainer.train()
+    logged = [e["eval_loss"] for e in trainer.state.log_history if "eval_loss" in e]
+    assert min(logged) == logged[0], "or the test shows nothing"
+    best = trainer.evaluate()["eval_loss"]
+    run = gather(trainer, CardFacts())
+    shown = [e["eval_loss"] for e in run.history if "eval_loss" in e]
+    assert shown == logged
+    assert run.scores["validation"]["loss"] == best == logged[0]
+
+
 def test_several_evaluation_sets_have_their_scores_and_sizes_each(tmp_path: Path) -> None:
     rows = splits()["validation"]
     trainer = _trained(tmp_path, {"dev": rows, "dev_b": rows.select(range(5))})

@@ -85,12 +85,15 @@ def test_what_the_hub_says_when_it_forbids_is_passed_on(hub: HubServer, client: 
 def test_a_token_that_no_header_can_hold_is_refused_at_once_and_not_shown(
     hub: HubServer, client: Client, folder: Path
 ) -> None:
-    for token in ("hf_sécret", "hf_sécret".encode("ascii", "ignore").decode() + "\n"):
+    for token in ("hf_sécret", "hf_s ecret", "hf_s\necret"):
         done = client("run_command", words=["push", str(folder), "ada/x", "--token", token])
         assert "the token has characters that no token has" in done["err"]
         assert "trying again" not in done["err"]
-        assert "hf_s" not in done["err"]
         assert done["status"] == 1
+        assert "hf_s" not in done["err"] + client("traceback_of_push", out=str(folder), token=token)
+    done = client("run_command", words=["push", str(folder), "ada/x", "--token", f"{TOKEN}\n"])
+    assert done["status"] == 0, "a file's last line break is no part of it"
+    assert "no token has" in client("load", path="ada/x", token="hf_sécret")["error"]
 
 
 def test_a_name_with_a_blank_is_quoted_in_what_to_run(hub: HubServer, client: Client, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def tag_rows(data):
 
 
 def columns(name, data):
-    if name in ("seqeval", "semeval"):
+    if name in ("seqeval", "semeval", "token_accuracy"):
         return tag_rows(data)
     n = data.draw(st.integers(2, 8))
     if name in ("bleu", "sacrebleu", "rouge", "exact_match"):
@@ -76,7 +76,7 @@ def metric_of(name):
 
 NAMES = [
     "seqeval", "semeval", "accuracy", "f1", "matthews_correlation", "exact_match",
-    "bleu", "sacrebleu", "rouge", "mean", "function", "additive",
+    "token_accuracy", "bleu", "sacrebleu", "rouge", "mean", "function", "additive",
 ]  # fmt: skip
 
 

@@ -302,3 +302,33 @@ def test_metrics_that_leave_undefined_labels_out_are_equal_wherever_they_come_fr
     assert one.merge(other).compute()["f1"] == pytest.approx((1 + 0 + 2 / 3) / 3)
     with pytest.raises(ArgumentError, match=r"zero_division: 0.5; give 0, 1 or float\('nan'\)"):
         load("f1", zero_division=0.5)
+
+
+@given(st.data())
+def test_token_accuracy_is_sklearns_over_all_tokens(data):
+    labels = ["DET", "NOUN", "VERB", "B-X"]
+    gold = data.draw(st.lists(st.lists(st.sampled_from(labels), max_size=6), min_size=1, max_size=6))
+    predicted = [[data.draw(st.sampled_from(labels)) for _ in row] for row in gold]
+    if not any(gold):
+        return
+    flat = [[label for row in rows for label in row] for rows in (gold, predicted)]
+    ours = load("token_accuracy").compute(predictions=predicted, references=gold)
+    assert ours.pop("overall_accuracy") == pytest.approx(peer.accuracy_score(*flat), abs=1e-15)
+    present = sorted({*flat[0], *flat[1]})
+    theirs = peer.precision_recall_fscore_support(*flat, labels=present, zero_division=0)
+    assert list(ours) == present
+    for place, label in enumerate(present):
+        for name, values in zip(("precision", "recall", "f1", "number"), theirs, strict=True):
+            assert ours[label][name] == pytest.approx(values[place], abs=1e-12)
+    # As ids, with places that do not count, and piece by piece.
+    metric = load("token_accuracy", label_names=labels)
+    for row, other in zip(gold, predicted, strict=True):
+        ids = [[labels.index(label) for label in side] for side in (row, other)]
+        metric.add_batch(predictions=[[*ids[1], 0]], references=[[*ids[0], -100]])
+    assert metric.compute() == load("token_accuracy").compute(predictions=predicted, references=gold)
+
+
+def test_token_accuracy_refuses_ids_that_are_no_label():
+    metric = load("token_accuracy", label_names=["A", "B"])
+    with pytest.raises(DataError, match="row 1, column 'predictions': id 2 at place 1; label_names has 2"):
+        metric.compute(predictions=[[0], [1, 2]], references=[[0], [1, 1]])

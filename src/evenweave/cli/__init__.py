@@ -37,6 +37,9 @@ def main() -> None:
     try:
         app()
     except (EvenweaveError, OSError) as error:
-        message = " ".join(str(error).split())
+        said = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        message = " ".join(said.split())
         print(f"evenweave: error: {message}", file=sys.stderr)
         sys.exit(1)

@@ -34,24 +34,26 @@ def print_scores(scores: Mapping[str, Mapping[str, Any]], *, where: Path | None 
     console = Console(highlight=False)
     for split, result in scores.items():
         said = f"{split}: {result['rows']:,} rows, loss {result['loss']:.4f}"
-        if not result["overall"]:
-            console.print(f"{said}\n")  # labels that are no tags of a scheme have no entities to score
-            continue
+        overall = result["overall"]
+        of_entities = "f1" in overall  # and not of words one by one
         table = Table(title=said, title_justify="left")
-        table.add_column("entity")
+        table.add_column("entity" if of_entities else "label")
         for name in ("precision", "recall", "F1", "support"):
             table.add_column(name, justify="right")
         support = 0
         for kind, row in result["types"].items():
             support += int(row["number"])
             table.add_row(kind, *_cells(row), f"{int(row['number']):,}")
-        table.add_section()
-        table.add_row("all", *_cells(result["overall"]), f"{support:,}", style="bold")
+        if of_entities:
+            table.add_section()
+            table.add_row("all", *_cells(overall), f"{support:,}", style="bold")
         console.print(table)
-        said = f"accuracy over words {result['overall']['accuracy']:.4f}"
-        bounds = result.get("intervals", {}).get("overall", {}).get("f1")
-        if bounds is not None:
+        said = f"accuracy over words {overall['accuracy']:.4f}"
+        bounds = result.get("intervals", {}).get("overall", {}).get("f1" if of_entities else "accuracy")
+        if bounds is not None and of_entities:
             said = f"95 % interval of F1 {bounds[0]:.4f} to {bounds[1]:.4f}, {said}"
+        elif bounds is not None:
+            said += f", 95 % interval {bounds[0]:.4f} to {bounds[1]:.4f}"
         console.print(said + "\n")
     if where is not None:
         console.print(f"saved to {where}", soft_wrap=True)

@@ -40,12 +40,16 @@ def predict(
 
     from evenweave.cli.lines import read_lines
     from evenweave.cli.output import show_log
-    from evenweave.errors import NotFoundError
+    from evenweave.errors import ArgumentError, NotFoundError
     from evenweave.inference.load import check_directory
 
     # What is plain to see is said before seconds go into loading.
     if file != "-" and not Path(file).is_file():
         raise NotFoundError(f"{file}: no such file")
+    if file == "-" and sys.stdin is None:
+        raise ArgumentError("standard input is closed; give FILE")
+    if output is None and sys.stdout is None:
+        raise ArgumentError("standard output is closed; give --output")
     check_directory(model)
     show_log()
     from evenweave.inference.pipeline import pipeline

@@ -25,6 +25,9 @@ def train(
         typer.Option("--set", help="A training argument as key=value, over --config; repeatable."),
     ] = None,
     label_column: Annotated[str, typer.Option(help="The column of tags.")] = "ner_tags",
+    scheme: Annotated[
+        str, typer.Option(help="Tagging scheme wanted of files; none keeps labels such as parts of speech.")
+    ] = "IOB2",
     max_length: Annotated[int | None, typer.Option(min=8, help="Sub-tokens of a window.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint in --output.")
@@ -48,6 +51,7 @@ def train(
             model=model,
             output_dir=output,
             label_column=label_column,
+            scheme=None if scheme.lower() == "none" else scheme,
             max_length=max_length,
             resume=resume,
             **read_settings(config, settings or []),

@@ -13,15 +13,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evenweave.data.dataset import Dataset, DatasetDict
 from evenweave.data.features import Feature
 from evenweave.data.hub_find import Source, find
 from evenweave.data.hub_labels import features_in_readme, features_of_schema
+from evenweave.data.hub_token import checked_token
 from evenweave.data.splits import SUFFIXES
 from evenweave.data.stream import RowStream
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
@@ -60,7 +62,9 @@ def load_from_hub(
         NotFoundError: not on the Hub, or not to be had offline.
         DataError: no Parquet, neither its own nor converted.
         ArgumentError: no such configuration or split.
+        HubError: the token cannot be one.
     """
+    token = checked_token(token)
     source = find(path, name, revision=revision, token=token)
     _check_split(source, split)
     if importlib.util.find_spec("datasets") is not None:
@@ -82,17 +86,34 @@ def read_source(source: Source) -> DatasetDict:
     known = features_in_readme(source.readme, source.config)
     made: dict[str, Dataset] = {}
     for split, paths in source.splits.items():
-        tables = [pq.read_table(source.fetch(path)) for path in paths]
-        table = tables[0] if len(tables) == 1 else _joined(tables)
+        tables = [_table(source, path) for path in paths]
+        try:
+            table = tables[0] if len(tables) == 1 else _joined(tables)
+        except pa.ArrowException as error:
+            raise DataError(f"{source.repo}: the files of {split} do not fit together ({error})") from error
         features = {**known, **features_of_schema(table.schema)}
         made[split] = Dataset(table.replace_schema_metadata(None), features)
     return DatasetDict(made)
+
+
+def _table(source: Source, path: str) -> Any:
+    file = source.fetch(path)
+    try:
+        return pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).rsplit("': ", 1)[-1].rstrip(".")
+        # What the cache shows is a link to what was fetched.
+        raise DataError(
+            f"{source.repo}: {path} is no Parquet, or damaged ({reason}); to fetch it again delete "
+            f"{file.resolve()}"
+        ) from error
 
 
 def _check_split(source: Source, split: str | None) -> None:
     if split is not None and split not in source.splits:
         raise ArgumentError(
             f"split: no {split!r} in {source.repo}; the splits are {', '.join(source.splits)}"
+            + ("; of a split take rows with .select(range(...))" if re.search(r"[\[+]", split) else "")
         )
 
 
@@ -110,7 +131,20 @@ def _as_datasets(source: Source, split: str | None, *, token: str | None, stream
         ]
         for part, paths in source.splits.items()
     }
-    made = datasets.load_dataset("parquet", data_files=files, split=split, streaming=streaming, token=token)
+    try:
+        made = datasets.load_dataset(
+            "parquet", data_files=files, split=split, streaming=streaming, token=token
+        )
+    except (pa.ArrowException, datasets.exceptions.DatasetGenerationError):
+        if streaming:
+            raise
+        # Says which file is damaged, if that is it.
+        empty = [part for part, rows in read_source(source).items() if not len(rows)]
+        if not empty:
+            raise
+        raise DataError(
+            f"{source.repo}: split {empty[0]} has no rows, which `datasets` cannot load"
+        ) from None
     return _with_names(made, known) if known else made
 
 
@@ -152,6 +186,4 @@ def _quoted(revision: str) -> str:
 
 
 def _joined(tables: list[Any]) -> Any:
-    import pyarrow as pa
-
     return pa.concat_tables(tables, promote_options="permissive")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from evenweave.errors import NotFoundError
 logger = logging.getLogger("evenweave")
 
 CONVERTED = "refs/convert/parquet"
+_OF = re.compile(r"-\d{5}-of-(\d{5})")
 _PATIENCE = 20.0  # seconds for the Hub to say what a data set holds
 
 
@@ -99,7 +101,7 @@ def _on_hub(api: Any, path: str, name: str | None, revision: str | None) -> Sour
             raise NotFoundError(f"{path}: {file} could not be fetched from the Hub ({reason})") from error
 
     commit = info.sha
-    readme = fetch("README.md").read_text(encoding="utf-8") if "README.md" in files else ""
+    readme = fetch("README.md").read_text(encoding="utf-8", errors="replace") if "README.md" in files else ""
     if not _parquet(files) and revision is None:
         try:
             converted = api.dataset_info(info.id, revision=CONVERTED, timeout=_PATIENCE)
@@ -130,7 +132,7 @@ def _in_cache(path: str, name: str | None, revision: str | None, *, why: str) ->
     main = folder(revision)
     readme = ""
     if main is not None and (main / "README.md").is_file():
-        readme = (main / "README.md").read_text(encoding="utf-8")
+        readme = (main / "README.md").read_text(encoding="utf-8", errors="replace")
     for place, converted in ((main, False), (folder(CONVERTED) if revision is None else None, True)):
         files = (
             sorted(file.relative_to(place).as_posix() for file in place.rglob("*.parquet")) if place else []
@@ -138,11 +140,25 @@ def _in_cache(path: str, name: str | None, revision: str | None, *, why: str) ->
         if place is not None and files:
             logger.info("%s: from the cache (%s)", path, why)
             config, splits = choose(path, files, readme, name, converted=converted)
+            _check_whole(path, splits)
             return Source(path, place.name, splits, readme, config, place.joinpath)
     raise NotFoundError(
         f"{path}: no such file or directory here, and {why}, with no copy in the cache; "
         "load it once with a network, or give a directory of files"
     )
+
+
+def _check_whole(path: str, splits: dict[str, list[str]]) -> None:
+    """Refuse a split of which the cache has not all files, by the number that their names give."""
+    for split, files in splits.items():
+        for file in files:
+            shard = _OF.search(file)
+            alike = [other for other in files if shard and _OF.sub("", other) == _OF.sub("", file)]
+            if shard and len(alike) < int(shard[1]):
+                raise NotFoundError(
+                    f"{path}: of {split} the cache has {len(alike)} of {int(shard[1])} files; "
+                    "load it once with a network"
+                )
 
 
 def _parquet(files: list[str]) -> list[str]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from fnmatch import fnmatch
 from typing import Any
 
 import yaml
 
+from evenweave.data.hub_patterns import matching
 from evenweave.data.splits import split_of
 from evenweave.errors import ArgumentError, DataError
 
+logger = logging.getLogger("evenweave")
+
 _ORDER = ("train", "validation", "test")
+# How `push_to_hub` of `datasets` names the files of a split, whatever it is called.
+_SHARD = re.compile(r"data/([^/]+)-\d{5}-of-\d{5}[^/]*")
 
 
 def choose(
@@ -37,7 +42,7 @@ def choose(
         )
     configs, default = _declared(files, readme) if not converted else ({}, None)
     if not configs:
-        configs = _by_folder(files) if converted else {"default": splits_of(files)}
+        configs = _by_folder(repo, files) if converted else {"default": splits_of(files)}
     if name is None:
         name = (
             default
@@ -69,10 +74,17 @@ def front_matter(readme: str) -> dict[str, Any]:
 def splits_of(files: list[str]) -> dict[str, list[str]]:
     """Return files by the split that their name, or else a directory of theirs, speaks of.
 
-    >>> splits_of(["data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"])
-    {'train': ['data/train-00000-of-00001.parquet'], 'test': ['data/test-00000-of-00001.parquet']}
+    >>> splits_of(["data/train-00000-of-00001.parquet", "data/extra-00000-of-00001.parquet"])
+    {'train': ['data/train-00000-of-00001.parquet'], 'extra': ['data/extra-00000-of-00001.parquet']}
     """
     found: dict[str, list[str]] = {}
+    for file in files:
+        shard = _SHARD.fullmatch(file)
+        if shard:
+            known = split_of(shard[1]) if shard[1].isalpha() else None
+            found.setdefault(known or shard[1], []).append(file)
+    if found:
+        return _ordered(found)
     for file in files:
         parts = file.split("/")
         split = next((s for s in map(split_of, reversed(parts)) if s is not None), None)
@@ -83,12 +95,15 @@ def splits_of(files: list[str]) -> dict[str, list[str]]:
     return _ordered(found)
 
 
-def _by_folder(files: list[str]) -> dict[str, dict[str, list[str]]]:
+def _by_folder(repo: str, files: list[str]) -> dict[str, dict[str, list[str]]]:
     """Return the files of a conversion: `<configuration>/<split>/<number>.parquet`."""
     configs: dict[str, dict[str, list[str]]] = {}
     for file in files:
         config, *between, _ = file.split("/")
-        split = between[0].removeprefix("partial-") if between else "train"
+        split = between[0] if between else "train"
+        if split.startswith("partial-"):
+            split = split.removeprefix("partial-")
+            logger.warning("%s: of %s the Hub has converted only a part, the first of it", repo, split)
         configs.setdefault(config, {}).setdefault(split, []).append(file)
     return {config: _ordered(splits) for config, splits in configs.items()}
 
@@ -97,27 +112,30 @@ def _declared(files: list[str], readme: str) -> tuple[dict[str, dict[str, list[s
     """Return what the README's `configs` says, and which of them is the default."""
     configs: dict[str, dict[str, list[str]]] = {}
     default = None
-    for entry in front_matter(readme).get("configs") or []:
+    entries = front_matter(readme).get("configs")
+    for entry in entries if isinstance(entries, list) else []:
+        if not isinstance(entry, dict):
+            continue
         name = str(entry.get("config_name", "default"))
         stated = entry.get("data_files")
         listed = stated if isinstance(stated, list) else [] if stated is None else [stated]
+        folder = str(entry.get("data_dir") or "").strip("./")
+        within = f"{folder}/" if folder else ""
         splits: dict[str, list[str]] = {}
         for item in listed:
             if isinstance(item, dict) and "split" in item:
-                splits.setdefault(str(item["split"]), []).extend(_matching(files, item.get("path")))
+                paths = matching(files, item.get("path"), within=within)
+                splits.setdefault(str(item["split"]), []).extend(paths)
             elif not isinstance(item, dict):
-                for split, paths in splits_of(_matching(files, item)).items():
+                for split, paths in splits_of(matching(files, item, within=within)).items():
                     splits.setdefault(split, []).extend(paths)
+        if within and stated is None:
+            inside = [file.removeprefix(within) for file in files if file.startswith(within)]
+            splits = {split: [within + path for path in paths] for split, paths in splits_of(inside).items()}
         configs[name] = _ordered({split: paths for split, paths in splits.items() if paths})
         if entry.get("default"):
             default = name
     return {name: splits for name, splits in configs.items() if splits}, default
-
-
-def _matching(files: list[str], patterns: Any) -> list[str]:
-    listed = patterns if isinstance(patterns, list) else [patterns]
-    # fnmatch's * also crosses directories, as ** does in the Hub's patterns.
-    return [file for file in files if any(fnmatch(file, str(p).replace("**/", "*")) for p in listed)]
 
 
 def _ordered(splits: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -93,7 +93,9 @@ def parse_labels(names: Sequence[str]) -> Labels:
 
 
 REMEDY = (
-    "use one of the schemes " + ", ".join(SCHEMES) + ", or read with scheme=None to keep tags as they are"
+    "use one of the schemes "
+    + ", ".join(SCHEMES)
+    + ", or read with scheme=None (--scheme none) to keep tags as they are"
 )
 
 

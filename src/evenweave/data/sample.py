@@ -9,9 +9,10 @@ perfect score is not to be had, as in real news.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import count
 from os import PathLike
 from pathlib import Path
 
@@ -28,7 +29,7 @@ SIZES = {"train": 2200, "validation": 450, "test": 450}
 LABELS = label_names(["PER", "ORG", "LOC", "MISC"])
 _FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
 _BRACES = re.compile(r"\{(\w+)\}(\S*)")
-_DRAWS = 192  # choices one sentence may need; a fixed number keeps sentences independent of each other
+_DRAWS = 192  # choices nearly every sentence gets by with; draws of its own keep it independent of the others
 _HELD_OUT = 7  # every seventh pattern of a kind is kept from training
 _DATELINES = 0.08  # share of sentences that begin with place and date, as agency copy does
 
@@ -69,10 +70,16 @@ def write_sample(directory: str | PathLike[str], seed: int = 0) -> None:
 
 def sentences(split: str, *, seed: int) -> list[list[tuple[str, str]]]:
     """Return the sentences of a split as (word, tag) pairs."""
-    size = SIZES[split]
-    chance = uniform(seed, list(SIZES).index(split), np.arange(size)[:, None], np.arange(_DRAWS)[None, :])
+    place, rows = list(SIZES).index(split), np.arange(SIZES[split])
+    chance = uniform(seed, place, rows[:, None], np.arange(_DRAWS)[None, :])
     kinds = _patterns(split)
-    return [_sentence(kinds, split, draws) for draws in chance.tolist()]
+
+    def draws(row: int) -> Iterator[float]:
+        yield from chance[row].tolist()
+        for draw in count(1):
+            yield from uniform(seed, place, row, np.arange(_DRAWS), draw=draw).tolist()
+
+    return [_sentence(kinds, split, draws(row)) for row in range(len(rows))]
 
 
 @cache
@@ -90,9 +97,7 @@ def _patterns(split: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(kind) for kind in kinds)
 
 
-def _sentence(kinds: Sequence[Sequence[str]], split: str, draws: Sequence[float]) -> list[tuple[str, str]]:
-    left = iter(draws)
-
+def _sentence(kinds: Sequence[Sequence[str]], split: str, left: Iterator[float]) -> list[tuple[str, str]]:
     def choose(words: Sequence[str]) -> str:
         return words[int(next(left) * len(words))]
 

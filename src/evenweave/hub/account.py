@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evenweave.data.hub_token import checked_token
 from evenweave.errors import HubError, missing
 from evenweave.hub.explain import explain
 from evenweave.hub.uploader import Patience, hub_api
@@ -15,7 +16,7 @@ def log_in(token: str | None = None) -> str:
     Raises:
         HubError: the token is refused or the Hub does not answer.
     """
-    client = _client()
+    client, token = _client(), checked_token(token)
     api = hub_api(token, answer=Patience().answer)
     try:
         client.login(token=token)

@@ -67,19 +67,23 @@ def results(run: Run) -> str:
             for kind, row in scores.get("types", {}).items()
         ]
         if types:
+            of_entities = bool(entity_types(run.labels))
             head = [
-                "type",
+                "type" if of_entities else "label",
                 "precision",
                 "recall",
                 "F1",
                 *(["F1, 95 % interval"] if inner else []),
-                "entities",
+                "entities" if of_entities else "words",
             ]
             parts.append(table(head, types))
     if not parts:
         return ""
     bounded = any(scores.get("intervals") for scores in run.scores.values())
-    how = "Whole entities count: both their ends and their type must be right." if _has_types(run) else ""
+    how = ""
+    if _has_types(run):
+        how = "Whole entities count: both their ends and their type must be right."
+        how = how if entity_types(run.labels) else "Words count, each by its label."
     if bounded:
         how += " Intervals are percentiles of 1,000 bootstrap draws of the rows."
     return "\n\n".join(["## Results", *([how.strip()] if how else []), *parts])
@@ -89,6 +93,14 @@ def use(run: Run) -> str:
     """A call that works as it stands."""
     quoted = json.dumps(run.repo, ensure_ascii=False)
     if run.task == "token-classification":
+        if not entity_types(run.labels):
+            return (
+                f"## How to use it\n\n```python\nfrom evenweave import pipeline\n\n"
+                f'tagger = pipeline("token-classification", model={quoted})\n'
+                'for piece in tagger("Your text, as long as it is."):\n'
+                '    print(piece["entity"], piece["word"], piece["score"])\n```\n\n'
+                "`from transformers import pipeline` takes the same call."
+            )
         call = f'pipeline("token-classification", model={quoted}, aggregation_strategy="simple")'
         return (
             f"## How to use it\n\n```python\nfrom evenweave import pipeline\n\ntagger = {call}\n"
@@ -144,23 +156,22 @@ def training(run: Run, *, picture: str | None) -> str:
 
 def _evaluations(run: Run, split: str, prefix: str) -> str:
     """The table of a split's evaluations over the run."""
-    # One row a step: an evaluation repeated later at the same step, of the best model, is the newer one.
-    by_step = {entry["step"]: entry for entry in run.history if f"{prefix}loss" in entry}
-    if not by_step:
+    evaluated = [entry for entry in run.history if f"{prefix}loss" in entry]
+    if not evaluated:
         return ""
     trained = {entry["step"]: entry["loss"] for entry in run.history if "loss" in entry}
-    measures = [name for name in FRACTIONS if any(f"{prefix}{name}" in entry for entry in by_step.values())]
+    measures = [name for name in FRACTIONS if any(f"{prefix}{name}" in entry for entry in evaluated)]
     head = ["epoch", "step"]
     head += [*(["training loss"] if trained else []), f"{plain(split)} loss", *map(title, measures)]
     lines = [
         [
             f"{entry['epoch']:.4g}",
-            f"{step:,}",
-            *([_fixed(trained.get(step))] if trained else []),
+            f"{entry['step']:,}",
+            *([_fixed(trained.get(entry["step"]))] if trained else []),
             _fixed(entry[f"{prefix}loss"]),
             *(_percent(entry.get(f"{prefix}{name}")) for name in measures),
         ]
-        for step, entry in by_step.items()
+        for entry in evaluated
     ]
     return table(head, lines)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evenweave.errors import HubError
+
 
 def explain(error: BaseException) -> tuple[str, bool, float]:
     """Return (what went wrong in one line, whether trying again is useless, least seconds to wait).
@@ -35,12 +37,8 @@ def explain(error: BaseException) -> tuple[str, bool, float]:
             return _line(cause), True, 0.0
         if isinstance(cause, UnicodeDecodeError):  # the client reads no other text
             return f"README.md is not UTF-8 ({_line(cause)})", True, 0.0
-        # What a header cannot hold; the error quotes it, so its own words are not repeated.
-        if isinstance(cause, UnicodeEncodeError) or type(cause).__name__ in (
-            "LocalProtocolError",
-            "InvalidHeader",
-        ):
-            return "the token has characters that no token has; run: evenweave login", True, 0.0
+        if isinstance(cause, HubError):
+            return str(cause), True, 0.0
     return f"the Hub did not answer ({type(error).__name__})", False, 0.0
 
 

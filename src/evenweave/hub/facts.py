@@ -117,7 +117,7 @@ def gather(trainer: Trainer, facts: CardFacts) -> Run:
         dataset_id=next((n for n in (facts.dataset_tags, facts.dataset) if is_hub_name(n)), None),
         splits={name: _split(data) for name, data in splits.items() if _sized(data)},
         scores=dict(facts.scores) if facts.scores else _scores(trainer, history, evaluated),
-        history=history,
+        history=_as_trained(history, tuple(evaluated.values())),
         settings=_settings(args),
         seed=args.seed,
         steps=state.global_step,
@@ -207,6 +207,18 @@ def _scores(
             }
             found[split] = _in_full(trainer, numbers, step)
     return found
+
+
+def _as_trained(history: list[dict[str, Any]], prefixes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Leave out evaluations after a step's first: at the end they may be of an earlier, best step."""
+    kept, seen = [], set()
+    for entry in history:
+        if any(f"{prefix}loss" in entry for prefix in prefixes):
+            if entry.get("step") in seen:
+                continue
+            seen.add(entry.get("step"))
+        kept.append(entry)
+    return kept
 
 
 def _in_full(trainer: Trainer, numbers: dict[str, Any], step: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from evenweave.data.hub_token import checked_token
 from evenweave.errors import HubError, missing
 from evenweave.hub.explain import explain
 from evenweave.hub.files import name_repository
@@ -216,7 +217,7 @@ def hub_api(token: str | None = None, *, answer: float) -> Any:
     session = cast(Any, utils).get_session()
     if session.timeout.read is None:
         session.timeout = answer
-    return HfApi(token=token, library_name="evenweave")
+    return HfApi(token=checked_token(token), library_name="evenweave")
 
 
 def _clear(upload: Upload) -> None:

@@ -121,18 +121,24 @@ def longest_sequence(model: Any, tokenizer: Any) -> int:
 
 def positions_of(model: Any) -> int | None:
     """Return how many tokens of a row the model has positions for; None where it does not say."""
+    limits = positions(model)
+    stated = getattr(getattr(model, "config", None), "max_position_embeddings", None)
+    if not limits and isinstance(stated, int) and stated > 0:
+        limits = [stated]
+    return min(limits, default=None)
+
+
+def positions(model: Any) -> list[int]:
+    """Return how many positions each table of them in the model has; none where they are computed."""
     from torch import nn
 
-    limits = []
+    found = []
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             # RoBERTa and its kin count positions from padding_idx + 1.
             taken = 0 if module.padding_idx is None else module.padding_idx + 1
-            limits.append(module.num_embeddings - taken)
-    stated = getattr(getattr(model, "config", None), "max_position_embeddings", None)
-    if not limits and isinstance(stated, int) and stated > 0:
-        limits.append(stated)
-    return min(limits, default=None)
+            found.append(module.num_embeddings - taken)
+    return found
 
 
 def check_ids(model: Any, tokenizer: Any, ids: NDArray[np.int64]) -> None:

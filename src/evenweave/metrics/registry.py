@@ -23,6 +23,7 @@ STATISTICS = {
     "f1": "evenweave.metrics.classification:f1",
     "matthews_correlation": "evenweave.metrics.classification:MatthewsCorrelation",
     "exact_match": "evenweave.metrics.exact_match:ExactMatch",
+    "token_accuracy": "evenweave.metrics.token_accuracy:TokenAccuracy",
 }
 
 

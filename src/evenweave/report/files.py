@@ -16,14 +16,20 @@ from evenweave.errors import NotFoundError
 def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     """Give a file to write bytes to that takes the name `path` only when the block ends without an error.
 
+    A link is followed; a device or a pipe, such as /dev/null, is written to as it is and stays one.
+
     Raises:
         NotFoundError: the directory does not exist, or `path` is a directory.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
-        raise NotFoundError(f"{target}: there is no directory {target.parent}; make it first")
+        raise NotFoundError(f"{path}: there is no directory {target.parent}; make it first")
     if target.is_dir():
-        raise NotFoundError(f"{target}: is a directory; give the name of a file")
+        raise NotFoundError(f"{path}: is a directory; give the name of a file")
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -79,10 +79,11 @@ def epochs(history: Sequence[Mapping[str, Any]]) -> str:
 
 
 def score_table(name: str, result: Mapping[str, Any]) -> str:
-    """Return the scores of one split per entity type."""
+    """Return the scores of one split per entity type, or per label of words that are scored one by one."""
     types, overall = result.get("types", {}), result.get("overall", {})
     if not types:
         return ""
+    of_words = "accuracy" in overall and "f1" not in overall
     rows = []
     for kind, row in types.items():
         f1 = _number(row.get("f1"))
@@ -92,14 +93,17 @@ def score_table(name: str, result: Mapping[str, Any]) -> str:
         rows.append(
             f'<tr><td>{escape(str(kind))}</td>{_cells([*cells, count])}<td class="bars">{bar}</td></tr>'
         )
-    total = sum(int(row.get("number", 0)) for row in types.values())
-    cells = ["all", *(_percent(overall.get(key)) for key in _MEASURES[:3]), _count(total), ""]
-    rows.append(f'<tr class="total">{_cells(cells)}</tr>')
+    if not of_words:
+        counts = [_number(row.get("number")) for row in types.values()]
+        total = _count(sum(counts) if all(map(math.isfinite, counts)) else None)
+        cells = ["all", *(_percent(overall.get(key)) for key in _MEASURES[:3]), total, ""]
+        rows.append(f'<tr class="total">{_cells(cells)}</tr>')
     about = [f"{_count(result['rows'])} rows"] if "rows" in result else []
     about += [f"loss {_fixed(result['loss'])}"] if result.get("loss") is not None else []
     note = f'<p class="soft">{", ".join(about)}</p>' if about else ""
-    heading = f"<h2>Entities: {escape(name)}</h2>{note}"
-    return heading + _table(["type", "precision", "recall", "F1", "entities", ""], rows)
+    what, kind, count = ("Labels", "label", "words") if of_words else ("Entities", "type", "entities")
+    heading = f"<h2>{what}: {escape(name)}</h2>{note}"
+    return heading + _table([kind, "precision", "recall", "F1", count, ""], rows)
 
 
 def examples(examples: Sequence[Mapping[str, Any]]) -> str:
@@ -112,7 +116,7 @@ def examples(examples: Sequence[Mapping[str, Any]]) -> str:
         gold, predicted = example["gold"], example["predicted"]
         both = (("gold", gold, predicted), ("predicted", predicted, gold))
         lines = "".join(
-            f'<p><span>{side}</span><span class="text">'
+            f'<p><span>{side}</span><span class="text" dir="auto">'
             f"{highlight(str(example['text']), spans, kinds=kinds, same=other)}</span></p>"
             for side, spans, other in both
         )
@@ -133,7 +137,7 @@ def settings(settings: Mapping[str, Any]) -> str:
 
 
 def _table(names: Sequence[str], rows: Sequence[str]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = "".join(rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -166,7 +170,8 @@ def _fixed(value: Any) -> str:
 
 
 def _count(value: Any) -> str:
-    return f"{int(_number(value)):,}" if isinstance(value, Real) else "–"
+    number = _number(value)
+    return f"{int(number):,}" if math.isfinite(number) else "–"
 
 
 def _shown(value: Any) -> str:

@@ -17,7 +17,7 @@ from evenweave.errors import ArgumentError
 from evenweave.training.names import resolve
 
 When = Literal["no", "steps", "epoch"]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -159,7 +159,7 @@ class TrainingArguments:
     push_to_hub: bool = False
     hub_model_id: str | None = None
     hub_strategy: Literal["end", "every_save", "checkpoint", "all_checkpoints"] = "every_save"
-    hub_token: str | None = Field(default=None, repr=False)
+    hub_token: str | None = dataclasses.field(default=None, repr=False)
     hub_private_repo: bool | None = None
 
     def __post_init__(self) -> None:

@@ -131,7 +131,7 @@ class Feed:
             _Numbered(self.dataset),  # type: ignore[arg-type]
             batch_sampler=chosen,  # type: ignore[arg-type]
             collate_fn=_Collate(self.collator, self.origin),  # type: ignore[arg-type]
-            num_workers=self._workers,
+            num_workers=min(self._workers, len(chosen)),
             pin_memory=self._pin_memory,
             # Its own generator: the default would draw worker seeds from the run's random state.
             generator=torch.Generator().manual_seed(self.plan.seed + epoch),

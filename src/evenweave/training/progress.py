@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -30,7 +31,8 @@ class ProgressCallback(TrainerCallback):
 
     def __init__(self, *, bar: bool | None = None) -> None:
         self._console = Console(stderr=True, highlight=False)
-        self._wanted = self._console.is_terminal if bar is None else bar
+        redraws = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._wanted = redraws if bar is None else bar
         self._bar: Progress | None = None
         self._task: Any = None
         self._table: EpochTable | None = None
@@ -132,7 +134,7 @@ class EpochTable:
         if self._columns is None:
             self._columns = table_columns(metrics)
             head = ["Epoch" if self._by_epoch else "Step", "Training Loss", *map(title, self._columns)]
-            self._widths = [max(len(name), 8) for name in head]
+            self._widths = [max(cell_len(name), 8) for name in head]
             self._line(head)
         place = f"{state.epoch:g}" if self._by_epoch else str(state.global_step)
         cells = [place, "-" if training_loss is None else f"{training_loss:.6f}"]
@@ -143,10 +145,12 @@ class EpochTable:
         if self._html is not None:
             self._html.add(cells)
         else:
-            self._write("  ".join(cell.rjust(w) for cell, w in zip(cells, self._widths, strict=True)))
+            pairs = zip(cells, self._widths, strict=True)
+            self._write("  ".join(" " * (width - cell_len(cell)) + cell for cell, width in pairs))
 
 
 def _cell(value: Any) -> str:
+    """A score of one evaluation need not be one of the next: a ratio without a denominator may be None."""
     return f"{value:.6f}" if isinstance(value, int | float) else "-"
 
 

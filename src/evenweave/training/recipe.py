@@ -23,7 +23,7 @@ from evenweave.errors import ArgumentError, DataError, HubError
 from evenweave.hub.card import write_card
 from evenweave.hub.facts import CardFacts, with_intervals
 from evenweave.hub.publish import push
-from evenweave.inference.load import label_names, load_tagger, longest_sequence
+from evenweave.inference.load import label_names, load_tagger, longest_sequence, positions
 from evenweave.rng import permutation
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.models import tagger_to_train
@@ -82,6 +82,7 @@ def train_tagger(
     model: str | None = None,
     output_dir: str | Path,
     label_column: str = "ner_tags",
+    scheme: str | None = "IOB2",
     max_length: int | None = None,
     label_all_tokens: bool = True,
     resume: bool = False,
@@ -97,6 +98,8 @@ def train_tagger(
             `default_encoder`; where that is not to be had, a small encoder trained from scratch.
         output_dir: where the model goes, and its checkpoints while training.
         label_column: the column of tags.
+        scheme: the tagging scheme that tags of files are brought into; None keeps them as they are, such as
+            parts of speech.
         max_length: tokens of a window, special ones included; default the most the model takes, at most 512.
         label_all_tokens: train every sub-token of a word (True) or the first alone.
         resume: go on from the last complete checkpoint in `output_dir`.
@@ -106,7 +109,7 @@ def train_tagger(
         EvenweaveError: bad data, model or arguments; one line that says what to do.
     """
     args = arguments_for(output_dir, settings)
-    splits: dict[str, Dataset] = splits_of(data)
+    splits: dict[str, Dataset] = splits_of(data, scheme=scheme)
     names = names_of(splits, label_column)
     if len(names) < 2:
         raise DataError(
@@ -114,13 +117,16 @@ def train_tagger(
             "label some words otherwise, or name the column of tags with label_column"
         )
     if not is_tagging_scheme(names) and "metric_for_best_model" not in settings:
-        args = dataclasses.replace(args, metric_for_best_model="loss")  # there are no entities to score
+        args = dataclasses.replace(args, metric_for_best_model="accuracy")  # no entities to score
     # Splits that were loaded apart may number the same labels otherwise.
     splits = {name: with_label_ids(split, names, label_column=label_column) for name, split in splits.items()}
     splits = with_validation(splits, seed=args.seed)
     seed_everything(args.seed)  # the new head's weights, and a whole new encoder's
     tagger, tokenizer, described = _encoder(model, splits["train"], names)
     log.info("encoder    %s", described)
+    for most in positions(tagger):
+        if max_length is not None and max_length > most:
+            raise ArgumentError(f"max_length={max_length}: this model has {most} positions; give no more")
     length = max_length or min(longest_sequence(tagger, tokenizer), 512)
     encoded = {
         name: tokenize_and_align(
@@ -173,7 +179,9 @@ def evaluate_tagger(
     """
     model, tokenizer = load_tagger(directory)
     given = isinstance(data, str | Path | Mapping)
-    dataset = _one_split(splits_of(data), split) if given else as_dataset(data)
+    # Files have the labels that training read: of no scheme if the model's are of none.
+    scheme = "IOB2" if is_tagging_scheme(label_names(model)) else None
+    dataset = _one_split(splits_of(data, scheme=scheme), split) if given else as_dataset(data)
     dataset = with_label_ids(dataset, label_names(model), label_column=label_column)
     args = TrainingArguments(**{"output_dir": str(directory), "per_device_eval_batch_size": 32, **settings})
     length = min(longest_sequence(model, tokenizer), 512)
@@ -208,11 +216,11 @@ def full_scores(trainer: Trainer, encoded: Any) -> dict[str, Any]:
     }
 
 
-def splits_of(data: str | Path | Mapping[str, Any]) -> DatasetDict:
+def splits_of(data: str | Path | Mapping[str, Any], *, scheme: str | None = "IOB2") -> DatasetDict:
     """Return the splits of files, of a Hub name, or of what was loaded already, by us or by `datasets`."""
     if isinstance(data, Mapping):
         return DatasetDict({str(name): as_dataset(part) for name, part in data.items()})
-    return hub_splits(str(data)) if is_hub_name(data) else load_dataset(data)
+    return hub_splits(str(data)) if is_hub_name(data) else load_dataset(data, scheme=scheme)
 
 
 def as_dataset(data: Any) -> Dataset:

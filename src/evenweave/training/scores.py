@@ -153,11 +153,12 @@ def padded(rows: list[Any], *, fill: int = IGNORED) -> Any:
 def default_metric(model: Any, data: Prepared) -> Metric | None:
     """Return the metric a model is scored by when the user names none.
 
-    Entity scores for token labels that follow a tagging scheme, accuracy for one class a row, else None.
+    Entity scores for token labels that follow a tagging scheme, accuracy of words for others, and of rows for
+    one class a row, else None.
     """
     names = label_names(model)
     if type(model).__name__.endswith("ForTokenClassification"):
-        return load("seqeval", label_names=names) if is_tagging_scheme(names) else None
+        return load("seqeval" if is_tagging_scheme(names) else "token_accuracy", label_names=names)
     return load("accuracy") if kind_of(model) == "classes" else None
 
 
@@ -172,4 +173,5 @@ def overall(scores: dict[str, Any]) -> dict[str, float]:
     if "overall_f1" in scores:
         short = ("precision", "recall", "f1", "accuracy")
         return {name: float(scores[f"overall_{name}"]) for name in short}
-    return {name: value for name, value in scores.items() if isinstance(value, int | float)}
+    numbers = {name: value for name, value in scores.items() if isinstance(value, int | float)}
+    return {name.removeprefix("overall_"): value for name, value in numbers.items()}

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from evenweave.errors import ArgumentError, missing
+from evenweave.errors import ArgumentError, TrainingError, missing
 from evenweave.training.arguments import TrainingArguments
 from evenweave.training.callbacks import TrainerCallback
 from evenweave.training.state import TrainerControl, TrainerState
@@ -25,14 +25,26 @@ class TrackerCallback(TrainerCallback):
     def __init__(self, args: TrainingArguments, *, is_main: bool) -> None:
         names = wanted(args.report_to)
         home = Path(args.logging_dir or Path(args.output_dir) / "runs")
-        self._trackers = [_make(name, args, home) for name in names] if is_main else []
+        self._wanted = [_make(name, args, home) for name in names] if is_main else []
+        self._running: list[Any] = []
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Open the trackers; the settings are kept as text, for not every tracker takes them as numbers."""
-        for tracker in self._trackers:
-            tracker.start()
+        """Open the trackers.
+
+        Raises:
+            TrainingError: one cannot write where it is to write, or does not reach its server.
+        """
+        for tracker in self._wanted:
+            try:
+                tracker.start()
+            except Exception as error:
+                reason = " ".join(str(error).split())[:200] or type(error).__name__
+                raise TrainingError(
+                    f"report_to={tracker.name!r}: did not start ({reason}); mend that, or report_to='none'"
+                ) from error
+            self._running.append(tracker)
 
     def on_log(
         self,
@@ -45,13 +57,13 @@ class TrackerCallback(TrainerCallback):
     ) -> None:
         """Write the numbers of one log entry."""
         values = {tag(name): value for name, value in logs.items() if isinstance(value, int | float)}
-        for tracker in self._trackers:
+        for tracker in self._running:
             tracker.log(values, step=state.global_step)
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         """Close the trackers."""
-        for tracker in self._trackers:
-            tracker.finish()
+        while self._running:
+            self._running.pop().finish()
 
     on_train_abort = on_train_end
 

@@ -35,6 +35,10 @@ def test_no_name_of_another_split_is_seen_in_training(seed: int) -> None:
     assert not {n for _, n in entities("validation", seed)} & {n for _, n in entities("test", seed)}
 
 
+def test_a_sentence_that_is_long_in_the_choosing_gets_more_draws() -> None:
+    assert len(sentences("validation", seed=30)) == SIZES["validation"]
+
+
 def test_a_name_belongs_to_one_split_under_every_seed() -> None:
     train = {name.lower() for seed in range(4) for _, name in entities("train", seed)}
     assert not {name.lower() for _, name in entities("test", 99)} & train

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,44 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         assert target.read_bytes() == b"old"
     assert target.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_pipe_stays_one_and_a_link_is_followed(tmp_path: Path) -> None:
+    pipe, link, behind = tmp_path / "pipe", tmp_path / "link", tmp_path / "behind"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with whole_file(pipe) as out:
+        out.write(b"text")
+    assert os.read(reader, 10) == b"text"
+    os.close(reader)
+    assert pipe.is_fifo()
+    link.symlink_to(behind)
+    with whole_file(link) as out:
+        out.write(b"text")
+    assert link.is_symlink()
+    assert behind.read_bytes() == b"text"
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link", "behind"}
+
+
+def test_words_scored_one_by_one_are_labels_and_no_entities(tmp_path: Path) -> None:
+    types = {"NOUN": {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "number": 3}}
+    scores = {"test": {"types": types, "overall": {"accuracy": 0.5}}}
+    page = write_report(tmp_path / "r.html", **{**RUN, "scores": scores}).read_text()
+    assert "<h2>Labels: test</h2>" in page
+    assert '<tr class="total"><td>all' not in page
+
+
+def test_a_type_whose_entities_nobody_counted_has_a_dash(tmp_path: Path) -> None:
+    types = {"PER": {"f1": 0.5, "number": 3}, "LOC": {"f1": None, "number": None}}
+    page = write_report(tmp_path / "r.html", **{**RUN, "scores": {"test": {"types": types}}}).read_text()
+    assert '<tr class="total"><td>all</td><td>–</td><td>–</td><td>–</td><td>–</td>' in page
+
+
+def test_characters_that_turn_text_around_stay_in_their_span_and_nul_is_shown(tmp_path: Path) -> None:
+    span = {"start": 0, "end": 3, "label": "PER"}
+    example = {"text": "a\u202eb c\0d", "gold": [span], "predicted": []}
+    page = write_report(tmp_path / "r.html", **{**RUN, "examples": [example]}).read_text()
+    assert '<span class="text" dir="auto">' in page
+    assert "mark,mark small,td,.tile span{unicode-bidi:isolate}" in page
+    assert "\0" not in page
+    assert "c\ufffdd" in page

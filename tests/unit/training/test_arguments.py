@@ -78,6 +78,7 @@ def test_every_argument_of_transformers_is_taken_and_its_default_passes_in_silen
         ({"deepspeed": "ds.json"}, "use fsdp"),
         ({"learning_rate": "fast"}, "learning_rate='fast'"),
         ({"num_train_epochs": 0}, "num_train_epochs=0"),
+        ({"num_train_epochs": float("inf")}, "num_train_epochs=inf"),
         ({"lr_scheduler_typ": 1, "seed": 1}, "lr_scheduler_type"),
         ({"load_best_model_at_end": True, "eval_strategy": "epoch"}, "make them the same"),
         ({"zzz": 1}, "no such training argument"),

@@ -11,11 +11,11 @@ import torch
 from tests.helpers.tiny_corpus import write_corpus
 from tests.helpers.tiny_tagger import save_tagger
 
-from evenweave import load_dataset
+from evenweave import load_dataset, pipeline
 from evenweave.cli.output import print_scores
 from evenweave.data.dataset import Dataset
 from evenweave.data.features import ClassLabel, Sequence
-from evenweave.errors import DataError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.training import train_tagger
 from evenweave.training.measure import plain
 from evenweave.training.models import tagger_to_train
@@ -59,7 +59,7 @@ def test_a_head_that_knew_other_labels_is_a_new_one(tmp_path: Path, names: list[
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
-def test_labels_of_no_scheme_are_trained_by_their_loss_and_a_single_one_is_refused(
+def test_labels_of_no_scheme_are_scored_by_words_and_a_single_one_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "pos.txt").write_text("The DET\ndogs NOUN\nrun VERB\n\n" * 10)
@@ -71,11 +71,28 @@ def test_labels_of_no_scheme_are_trained_by_their_loss_and_a_single_one_is_refus
         return train_tagger(data, model=model, output_dir=tmp_path / "out", use_cpu=True, disable_tqdm=True)
 
     run = train("pos.txt")
-    assert run.trainer.state.best_metric == min(
-        e["eval_loss"] for e in run.trainer.state.log_history if "eval_loss" in e
+    assert run.trainer.state.best_metric == max(
+        e["eval_accuracy"] for e in run.trainer.state.log_history if "eval_accuracy" in e
     )
+    scores = run.scores["validation"]
+    assert set(scores["types"]) == {"DET", "NOUN", "VERB"}
+    assert scores["overall"]["accuracy"] == sum(row["recall"] for row in scores["types"].values()) / 3
     print_scores(run.scores)
-    assert "validation: 1 rows, loss" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "validation: 1 rows, loss" in said
+    assert "accuracy over words" in said
+    card = (run.output_dir / "README.md").read_text()
+    assert "Words count, each by its label." in card
+    assert "aggregation_strategy" not in card
+    found = pipeline("token-classification", model=str(run.output_dir))("The dogs run")
+    assert {piece["entity"] for piece in found} <= {"DET", "NOUN", "VERB"}
+    with pytest.raises(ArgumentError, match="max_length=1000: this model has 128 positions"):
+        train_tagger(
+            load_dataset(str(tmp_path / "pos.txt"), scheme=None),
+            model=model,
+            output_dir=tmp_path,
+            max_length=1000,
+        )
     with pytest.raises(DataError, match="'O' is the one label in column 'ner_tags'"):
         train("o.txt")
 
