@@ -65,8 +65,6 @@ def measure(
     The trainer's `last_scores` are then everything the metric computed, and `last_metric` the metric with the
     statistics of all ranks.
     """
-    if generation.pop("ignore_keys", None):
-        raise ArgumentError("ignore_keys: logits alone are kept of what a model gives; leave it out")
     if generation and not trainer.args.predict_with_generate:
         names = ", ".join(generation)
         raise ArgumentError(f"{names}: of generate, which is called with predict_with_generate=True alone")
