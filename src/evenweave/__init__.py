@@ -30,6 +30,8 @@ _HOME = {
     "Trainer": "evenweave.training.trainer",
     "TrainerCallback": "evenweave.training.callbacks",
     "TrainingArguments": "evenweave.training.arguments",
+    "TrainerControl": "evenweave.training.state",
+    "TrainerState": "evenweave.training.state",
     "EarlyStoppingCallback": "evenweave.training.callbacks",
     "EvalPrediction": "evenweave.training.state",
     "Seq2SeqTrainer": "evenweave.training.trainer",

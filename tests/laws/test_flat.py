@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from tests.unit.training.tiny import Pad, rows
+from tests.unit.training.tiny import Pad, quiet, rows, tagger
 
+from evenweave.training import Trainer
 from evenweave.training.flat_attention import use_layout
 from evenweave.training.flat_layout import flatten
 from evenweave.training.fused_layer import FusedLayer
@@ -192,3 +195,61 @@ def test_bfloat16_is_near_and_its_probabilities_stay_float32() -> None:
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
             torch.testing.assert_close(parameter.grad, expected[1][name], atol=0.02, rtol=0.1, msg=name)
+
+
+def _left(batch: dict[str, Any]) -> None:
+    width = batch["input_ids"].shape[1]
+    shifts = (width - batch["attention_mask"].sum(1)).tolist()
+    for name, value in batch.items():
+        batch[name] = torch.stack([row.roll(shift) for row, shift in zip(value, shifts, strict=True)])
+
+
+def _positions(batch: dict[str, Any]) -> None:
+    ids = batch["input_ids"]
+    batch["position_ids"] = torch.arange(ids.shape[1]).flip(0)[None].expand(len(ids), -1)
+
+
+def _hole(batch: dict[str, Any]) -> None:
+    batch["attention_mask"][:, 1] = 0
+
+
+def _labelled_padding(batch: dict[str, Any]) -> None:
+    batch["labels"][batch["labels"] == -100] = 0
+
+
+@pytest.mark.parametrize("change", [_left, _positions, _hole, _labelled_padding])
+def test_batches_that_flat_ones_would_change_stay_padded(tmp_path: Path, change: Any) -> None:
+    class Changed(Pad):
+        def __call__(self, features: Any) -> dict[str, torch.Tensor]:
+            batch = super().__call__(features)
+            change(batch)
+            return batch
+
+    found = []
+    for padding_free in (True, False):
+        trainer = Trainer(
+            model=tagger(),
+            args=quiet(tmp_path, padding_free=padding_free, max_steps=3, learning_rate=1e-2),
+            train_dataset=rows(24),
+            data_collator=Changed(),
+        )
+        predicted = trainer.predict(rows(6))
+        found.append((trainer.train().training_loss, predicted.metrics, predicted))
+    (loss, metrics, flat), (expected, others, padded) = found
+    assert loss == pytest.approx(expected)
+    assert metrics["test_loss"] == pytest.approx(others["test_loss"])
+    np.testing.assert_allclose(flat.predictions, padded.predictions, atol=1e-6)
+    np.testing.assert_array_equal(flat.label_ids, padded.label_ids)
+
+
+def test_arrays_of_predictions_keep_what_a_mask_has_holes_in(tmp_path: Path) -> None:
+    class Hole(Pad):
+        def __call__(self, features: Any) -> dict[str, torch.Tensor]:
+            batch = super().__call__(features)
+            _hole(batch)
+            return batch
+
+    data = rows(6, seed=3)
+    found = Trainer(model=tagger(), args=quiet(tmp_path), data_collator=Hole()).predict(data)
+    for row, labels in zip(data, found.label_ids, strict=True):
+        assert labels[: len(row["labels"])].tolist() == row["labels"]

@@ -11,6 +11,8 @@ _HOME = {
     "EvalPrediction": "evenweave.training.state",
     "Trainer": "evenweave.training.trainer",
     "TrainerCallback": "evenweave.training.callbacks",
+    "TrainerControl": "evenweave.training.state",
+    "TrainerState": "evenweave.training.state",
     "TrainingArguments": "evenweave.training.arguments",
     "evaluate_tagger": "evenweave.training.recipe",
     "train_tagger": "evenweave.training.recipe",

@@ -59,7 +59,8 @@ class Events:
             handler = getattr(callback, event, None)
             if handler is not None:
                 answer = handler(args, state, control, **self.subjects, **more)
-                if isinstance(answer, TrainerControl) and answer is not control:
+                # transformers' class has the same flags under the same name.
+                if answer is not control and type(answer).__name__ == TrainerControl.__name__:
                     vars(control).update(vars(answer))
 
     def heard(self, event: str, *, by_others: bool = False) -> bool:

@@ -8,7 +8,7 @@ chunk is a few sums.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,13 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from evenweave.errors import ArgumentError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.ragged import Ragged, offsets_of
 from evenweave.training.diagnose import explained
 from evenweave.training.distributed import Ranks
 from evenweave.training.feed import Feed, MicroBatch, Plan, Rows
-from evenweave.training.forward import LABEL_NAMES, Forward, Result
-from evenweave.training.loss import IGNORED, OF_ROWS, Kind, logits_of
+from evenweave.training.flat_layout import labels_beyond
+from evenweave.training.forward import Forward, Result
+from evenweave.training.loss import IGNORED, LABEL_NAMES, OF_ROWS, Kind, logits_of
 from evenweave.training.origin import Origin, collated
 from evenweave.training.precision import widest
 from evenweave.training.prepare import Prepared
@@ -81,11 +82,12 @@ def run_pass(
     max_tokens: int | None = None,
     workers: int = 0,
     on_batch: Any = None,
+    ignore: Collection[str] = (),
 ) -> Pass:
     """Run `model` over `data` without gradients; this rank's share of it.
 
     The loss is the sum over all valid labels divided by their number, over all ranks: the corpus mean,
-    whatever the batch size. Each document is scored on exactly one rank.
+    whatever the batch size. Each document is scored on exactly one rank. Outputs in `ignore` are left out.
     """
     was_training = model.training
     model.eval()
@@ -106,9 +108,11 @@ def run_pass(
                             count += forward.loss.count(done.labels).to(count.device)
                     if consumer is not None:
                         labels = _labels(done, kind=forward.loss.kind)
-                        taken = consumer.take(_answers(done.outputs), labels, done.inputs)
-                        mask = None if forward.loss.kind in OF_ROWS else batch.get("attention_mask")
-                        kept.append((numbers, *_by_row(taken, labels, done, mask, batch.get("labels"))))
+                        answers = _answers(done, kind=forward.loss.kind, ignore=ignore)
+                        taken = consumer.take(answers, labels, done.inputs)
+                        mask = None if forward.loss.kind in OF_ROWS else _mask(batch)
+                        truth, size = batch.get("labels"), len(numbers)
+                        kept.append((numbers, *_by_row(taken, labels, done, mask, truth, size=size)))
                     seen += len(numbers)
                     batches += 1
                     if on_batch is not None:
@@ -118,6 +122,10 @@ def run_pass(
     finally:
         model.train(was_training)
     totals = ranks.sum(torch.stack([loss_sum, count, count.new_tensor(seen)])).tolist()
+    if not totals[2]:
+        raise DataError(
+            "evaluation data: gave no rows; an iterator is read once: give an iterable that begins anew"
+        )
     return Pass(totals[0] / totals[1] if totals[1] else None, int(totals[2]), batches)
 
 
@@ -160,13 +168,29 @@ def _chunks(
         yield rows, batch_rows, feed.load(batch_rows)
 
 
-def _answers(outputs: Any) -> Any:
-    """The logits, or where a head gives none under that name the tuple of what it gives instead."""
-    if isinstance(outputs, dict) and not {"logits", "prediction_logits"} & set(outputs):
-        given = tuple(v for name, v in outputs.items() if name != "loss" and isinstance(v, torch.Tensor))
-        if len(given) > 1:
-            return given
-    return logits_of(outputs)
+def _mask(batch: dict[str, Any]) -> torch.Tensor | None:
+    """The mask, where cutting a batch's rows to it cuts nothing but padding off; else None."""
+    mask = batch.get("attention_mask")
+    if not isinstance(mask, torch.Tensor) or mask.ndim != 2:
+        return None
+    keep = mask.cpu().numpy() != 0
+    pieces = keep[:, 0] + (keep[:, 1:] > keep[:, :-1]).sum(axis=1)
+    return None if (pieces > 1).any() or labels_beyond(batch.get("labels"), keep) else mask
+
+
+def _answers(done: Result, *, kind: Kind, ignore: Collection[str]) -> Any:
+    """The logits, or what a head gives beside its loss instead: one, a tuple of several, or None."""
+    outputs = done.outputs
+    if isinstance(outputs, dict):
+        if {"logits", "prediction_logits"} & set(outputs):
+            return logits_of(outputs)
+        rest = [value for name, value in outputs.items() if name not in ("loss", *ignore)]
+    elif kind != "own" or done.labels is None:
+        return logits_of(outputs)
+    else:
+        rest = list(outputs[1:]) if isinstance(outputs, tuple | list) else []
+    given = tuple(value for value in rest if isinstance(value, torch.Tensor))
+    return given if len(given) > 1 else next(iter(given), None)
 
 
 def _labels(done: Result, *, kind: Kind) -> Any:
@@ -178,22 +202,29 @@ def _labels(done: Result, *, kind: Kind) -> Any:
 
 
 def _by_row(
-    answers: Any, labels: Any, done: Result, mask: torch.Tensor | None, padded: torch.Tensor | None
+    answers: Any,
+    labels: Any,
+    done: Result,
+    mask: torch.Tensor | None,
+    padded: torch.Tensor | None,
+    *,
+    size: int,
 ) -> tuple[list[Any], list[Any]]:
     """Split a batch into rows in its order, padding left out.
 
     Args:
-        answers, labels: tensors `[B, T, ...]` or `[B, ...]`, or tuples of them; labels may be None.
+        answers, labels: tensors `[B, T, ...]` or `[B, ...]`, or tuples of them; either may be None.
         mask: `[B, T]`, the positions that are real; None where answers and labels are of rows.
         padded: the labels as the collator made them, which those of a flat batch may differ from: no loss is
             of a causal model's first tokens.
+        size: rows of the batch.
     """
     if "decoder_input_ids" in done.inputs:
         mask = None  # an encoder's mask says nothing of the positions a decoder answers for
     if isinstance(answers, torch.Tensor) and isinstance(labels, torch.Tensor):
         per_token = labels.ndim > 1 and labels.shape[:2] == answers.shape[:2]
         mask = mask if per_token else None
-    rows = _rows(answers, done, mask)
+    rows = [None] * size if answers is None else _rows(answers, done, mask)
     if labels is None:
         return rows, []
     if isinstance(labels, tuple):
@@ -211,7 +242,9 @@ def _rows(values: Any, done: Result, mask: torch.Tensor | None) -> list[Any]:
         found = "one number for a batch" if getattr(values, "ndim", 1) == 0 else f"a {type(values).__name__}"
         raise ArgumentError(f"preprocess_logits_for_metrics: gave {found}; give tensors of one entry a row")
     tensor = torch.as_tensor(values)
-    array = tensor.float().cpu().numpy() if tensor.is_floating_point() else tensor.cpu().numpy()
+    if tensor.dtype in (torch.bfloat16, torch.float16):
+        tensor = tensor.float()
+    array = tensor.cpu().numpy()
     if done.layout is not None:
         return done.layout.split(array, per_token=mask is not None)
     if mask is None or array.ndim < 2 or array.shape[:2] != tuple(mask.shape):

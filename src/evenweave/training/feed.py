@@ -173,6 +173,16 @@ class StreamFeed:
         if held and not self.plan.drop_last and self.plan.world == 1 and done >= start:
             yield self._step(held, first)
 
+    def steps_in_pass(self) -> int | None:
+        """Optimizer steps of a pass, by the length that the data set says it has; None where it says none."""
+        try:
+            size = len(self.dataset)
+        except (AttributeError, TypeError):
+            return None
+        per_step = self.plan.batch_size * self.plan.accumulation * self.plan.world
+        whole = self.plan.drop_last or self.plan.world > 1
+        return size // per_step if whole else -(-size // per_step)
+
     def _step(self, rows: list[Any], first: int) -> list[MicroBatch]:
         size = self.plan.batch_size
         numbers = first + self.plan.rank + self.plan.world * np.arange(len(rows))

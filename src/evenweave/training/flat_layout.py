@@ -82,7 +82,9 @@ def flatten(
     device: torch.device,
     rungs: int = 0,
 ) -> tuple[dict[str, Any], Layout] | None:
-    """Return the batch as one row of its real tokens, and its layout; None where it cannot be one.
+    """Return the batch as one row of its real tokens, and its layout; None where that would be another batch.
+
+    That is where rows are not padded at their right, or bring positions of their own, or padding has labels.
 
     Tensors shaped like the attention mask lose their padding; others `[B, ...]` follow the new order of the
     sequences. `attention_mask` goes, `position_ids` come.
@@ -94,11 +96,11 @@ def flatten(
             labels are ignored; 0 for the real tokens alone.
     """
     mask = batch.get("attention_mask")
-    if not isinstance(mask, Tensor) or mask.ndim != 2:
+    if not isinstance(mask, Tensor) or mask.ndim != 2 or "position_ids" in batch:
         return None
     keep = mask.numpy() != 0
     sizes = keep.sum(axis=1)
-    if not sizes.all():
+    if not sizes.all() or (keep[:, 1:] > keep[:, :-1]).any() or labels_beyond(batch.get("labels"), keep):
         return None
     order = np.argsort(-sizes, kind="stable")
     lengths = sizes[order].astype(np.int64)
@@ -132,6 +134,13 @@ def flatten(
     flat["position_ids"] = torch.from_numpy(positions)[None].to(device, non_blocking=True)
     on_device = torch.from_numpy(bounds.astype(np.int32)).to(device, non_blocking=True)
     return flat, Layout(lengths, bounds, order, on_device, width)
+
+
+def labels_beyond(labels: Any, keep: NDArray[np.bool_]) -> bool:
+    """Whether a label counts where a mask `[B, T]` says padding."""
+    if not isinstance(labels, Tensor) or labels.shape != keep.shape:
+        return False
+    return bool(((labels.numpy() != IGNORED) & ~keep).any())
 
 
 def rung_of(tokens: int, *, per_octave: int) -> int:

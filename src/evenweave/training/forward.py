@@ -13,12 +13,10 @@ from torch import Tensor, nn
 from evenweave.errors import DataError
 from evenweave.training.flat_attention import use_layout
 from evenweave.training.flat_layout import FlatModel, Layout, flatten
-from evenweave.training.loss import IGNORED, OF_ROWS, Loss
+from evenweave.training.loss import IGNORED, LABEL_NAMES, OF_ROWS, Loss
 
 # Shapes of flat batches an octave: one in sixteen tokens is not real, on average.
 _RUNGS = 8
-# Columns collators rename to "labels", and the labels of extractive question answering.
-LABEL_NAMES = ("labels", "label", "label_ids", "start_positions", "end_positions")
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ def train(run: Run) -> None:
         run.look()
     unfinished = state.global_step < state.max_steps  # not so where a finished run is resumed
     while unfinished and state.epoch_index < run.epochs and not control.should_training_stop:
+        control.should_epoch_stop = False  # of the epoch before, where asked for by its last events
         run.tell("on_epoch_begin")
         _round_anew(run)
         steps = _steps_per_epoch(run)
@@ -143,7 +144,6 @@ def train(run: Run) -> None:
                 _ran_dry(run)
         if control.should_epoch_stop and state.epoch_step:
             state.epoch_index, state.epoch_step = state.epoch_index + 1, 0
-        control.should_epoch_stop = False
         if state.epoch_step == 0 or control.should_training_stop:
             run.tell("on_epoch_end")
             act_on_flags(run)

@@ -24,6 +24,8 @@ IGNORED = -100
 Kind = Literal["tokens", "causal", "classes", "multi_label", "regression", "own"]
 # Kinds whose labels are of rows and not of positions.
 OF_ROWS = ("classes", "multi_label", "regression")
+# Columns collators rename to "labels", and the labels of extractive question answering.
+LABEL_NAMES = ("labels", "label", "label_ids", "start_positions", "end_positions")
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,15 @@ class Loss:
         return self.class_weights.to(target.device)[target[valid]].to(wide).sum()
 
     def sum(self, outputs: Any, labels: Tensor) -> Tensor:
-        """Return the loss summed over valid labels; 0-d float32, 0 where no label is valid."""
+        """Return the loss summed over valid labels; 0-d, 0 where no label is valid."""
         if self.function is not None:
-            if "num_items_in_batch" in inspect.signature(self.function).parameters:
-                return self.function(outputs, labels, num_items_in_batch=1)
-            return self._sum_of_mean(self.function(outputs, labels), labels)
+            more = {}
+            if _takes_count(self.function):
+                # This micro-batch's: a penalty beside the sum is then as large for any number of labels.
+                more["num_items_in_batch"] = self.count(labels).clamp(min=1).long()
+            return self._sum_of_mean(self.function(outputs, labels, **more), labels)
         if self.kind == "own":
-            if isinstance(outputs, dict) and "loss" not in outputs:
-                raise DataError(
-                    f"the model gave {', '.join(outputs)} and no 'loss'; give the data every label it takes"
-                )
-            return self._sum_of_mean(outputs["loss"] if isinstance(outputs, dict) else outputs[0], labels)
+            return self._sum_of_mean(_own_loss(outputs), labels)
         logits = logits_of(outputs)
         if self.kind in ("regression", "multi_label"):
             if logits.numel() != labels.numel():
@@ -89,10 +89,11 @@ class Loss:
                     f"labels: shape {tuple(labels.shape)} for logits of shape {tuple(logits.shape)}; "
                     "as many numbers a row are needed"
                 )
-            numbers = labels.float().reshape(logits.shape)
+            logits = _full(logits)
+            numbers = labels.to(logits.dtype).reshape(logits.shape)
             if self.kind == "regression":
-                return F.mse_loss(logits.float(), numbers, reduction="sum")
-            return F.binary_cross_entropy_with_logits(logits.float(), numbers, reduction="sum")
+                return F.mse_loss(logits, numbers, reduction="sum")
+            return F.binary_cross_entropy_with_logits(logits, numbers, reduction="sum")
         if self.kind == "causal":
             logits, labels = logits[..., :-1, :], labels[..., 1:]
         if logits.shape[:-1] != labels.shape:
@@ -100,10 +101,11 @@ class Loss:
                 f"labels: shape {tuple(labels.shape)} for logits of shape {tuple(logits.shape)}; "
                 "one label per position or per row is needed"
             )
+        logits = _full(logits.reshape(-1, logits.shape[-1]))
         return F.cross_entropy(
-            logits.reshape(-1, logits.shape[-1]).float(),
-            labels.reshape(-1),
-            weight=None if self.class_weights is None else self.class_weights.to(logits.device),
+            logits,
+            labels.reshape(-1).long(),
+            weight=None if self.class_weights is None else self.class_weights.to(logits),
             ignore_index=IGNORED,
             reduction="sum",
             label_smoothing=self.label_smoothing,
@@ -113,6 +115,30 @@ class Loss:
         """A mean over this micro-batch times its count is the sum; a mean over nothing is NaN, not 0."""
         count = self.count(labels)
         return mean * count.to(mean.dtype) if count > 0 else mean.nan_to_num(0.0) * 0.0
+
+
+def _full(logits: Tensor) -> Tensor:
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _takes_count(function: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(function).parameters
+    return "num_items_in_batch" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _own_loss(outputs: Any) -> Tensor:
+    """Return the loss that a model gives: the output of that name, the first of a tuple, or all there is."""
+    if isinstance(outputs, dict):
+        found, gave = outputs.get("loss"), ", ".join(outputs)
+    else:
+        found = outputs[0] if isinstance(outputs, tuple | list) and outputs else outputs
+        gave = f"a {type(outputs).__name__}"
+    if isinstance(found, Tensor) and found.numel() == 1:
+        return found.reshape(())
+    raise DataError(
+        f"the model gave {gave} and no 'loss'; give the data every label it takes, or let a model of your "
+        "own return {'loss': ..., 'logits': ...}"
+    )
 
 
 def logits_of(outputs: Any) -> Tensor:
@@ -135,10 +161,18 @@ def logits_of(outputs: Any) -> Tensor:
 def kind_of(model: nn.Module) -> Kind:
     """Return the kind of loss a model trains with, from its transformers class and configuration.
 
-    A module of no known class is `tokens`: its logits must have one more dimension than the labels.
+    A forward of a user's own that takes labels is `own`: nothing says that its loss is a known one. One that
+    takes none is `tokens`: its logits must have one more dimension than the labels.
     """
     base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
-    name = type(base).__name__
+    base = getattr(base, "_orig_mod", base)  # torch.compile's
+    classes = type(base).__mro__
+    forward = next(c for c in classes if "forward" in vars(c))
+    if not forward.__module__.startswith("transformers."):
+        takes = set(inspect.signature(base.forward).parameters)
+        known = hasattr(base, "config") and hasattr(base, "from_pretrained")
+        return "own" if known or takes & set(LABEL_NAMES) else "tokens"
+    name = next(c.__name__ for c in classes if c.__module__.startswith("transformers."))
     if name.endswith("ForSequenceClassification"):
         problem = getattr(base.config, "problem_type", None)
         if problem == "multi_label_classification":
@@ -150,4 +184,4 @@ def kind_of(model: nn.Module) -> Kind:
         return "tokens"
     if name.endswith(("ForCausalLM", "LMHeadModel")):
         return "causal"
-    return "own" if hasattr(base, "config") and hasattr(base, "from_pretrained") else "tokens"
+    return "own"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,15 +52,19 @@ class Measured:
 
 
 def measure(
-    trainer: Trainer, data: Prepared, *, prefix: str, keep: bool, generation: dict[str, Any]
+    trainer: Trainer,
+    data: Prepared,
+    *,
+    prefix: str,
+    keep: bool,
+    generation: dict[str, Any],
+    ignore: Collection[str] | None = None,
 ) -> Measured:
     """Run the model over `data`; keep its outputs if asked to, or if the metrics function needs them.
 
     The trainer's `last_scores` are then everything the metric computed, and `last_metric` the metric with the
     statistics of all ranks.
     """
-    if generation.pop("ignore_keys", None):
-        raise ArgumentError("ignore_keys: logits alone are kept of what a model gives; leave it out")
     if generation and not trainer.args.predict_with_generate:
         names = ", ".join(generation)
         raise ArgumentError(f"{names}: of generate, which is called with predict_with_generate=True alone")
@@ -84,6 +88,7 @@ def measure(
             ranks=trainer.ranks,
             consumer=consumer,
             workers=args.dataloader_num_workers,
+            ignore=ignore or (),
             on_batch=lambda _: trainer.tell("on_prediction_step"),
         )
     collected = None if arrays is None else arrays.prediction(trainer.ranks.gather)

@@ -7,17 +7,19 @@ read row by row as it is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from evenweave.data.align import Encoded, tokenize_and_align
 from evenweave.data.columns import Columns
 from evenweave.errors import ArgumentError, DataError, EvenweaveError
 from evenweave.ragged import Ragged
+from evenweave.training.feed import Rows, fetch
 
 log = logging.getLogger("evenweave")
 
@@ -46,7 +48,13 @@ class Prepared:
 
 
 def prepare(
-    dataset: Any, *, accepted: set[str] | None, own_collator: bool, tokenizer: Any = None, role: str = "train"
+    dataset: Any,
+    *,
+    accepted: set[str] | None,
+    own_collator: bool,
+    pick: bool = False,
+    tokenizer: Any = None,
+    role: str = "train",
 ) -> Prepared:
     """Return `dataset` ready for the loop.
 
@@ -55,6 +63,7 @@ def prepare(
             iterable torch data set.
         accepted: column names the model takes; None keeps every column.
         own_collator: the collator is a user's, which gets the rows as the data set gives them.
+        pick: of a data set that does not say its columns, rows are to have those accepted alone.
         tokenizer: encodes a data set of `tokens` and tags that was not encoded yet.
         role: "train" or "eval", for messages.
 
@@ -66,17 +75,21 @@ def prepare(
     if isinstance(dataset, Encoded):
         return _from_encoded(dataset, accepted)
     _refuse_other_things(dataset, role)
-    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+    picked = _Picked(dataset, accepted, role) if pick and accepted is not None else dataset
+    streamed = isinstance(
+        dataset, torch.utils.data.IterableDataset
+    )  # some have a length, and no rows by number
+    if streamed or not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
         if not hasattr(dataset, "__iter__"):
             raise ArgumentError(f"{role}_dataset: {type(dataset).__name__} has neither rows nor an iterator")
-        return Prepared(dataset, streamed=True)
+        return Prepared(picked, streamed=True)
     if len(dataset) == 0:
         raise DataError(f"{role}_dataset: has no rows")
     if isinstance(dataset, Columns):
         return _from_columns(dataset, accepted, role)
     names = column_names(dataset)
     if names is None or getattr(dataset, "_format_type", None) == "custom":  # rows are what a function makes
-        return Prepared(dataset)
+        return Prepared(picked)
     if "input_ids" not in names and "tokens" in names and tokenizer is not None:
         return _from_encoded(tokenize_and_align(dataset, tokenizer), accepted)
     kept = [name for name in names if accepted is None or name in accepted]
@@ -120,6 +133,20 @@ def _check_rows(dataset: Any, names: list[str], role: str) -> None:
                 f"{role}_dataset: row {number:,} has {found or 'nothing'} and no {missing[0]!r}; "
                 "give every row the columns of row 0"
             )
+
+
+def to_evaluate(own: Any, given: Any) -> Any:
+    """Return the data to evaluate: a Trainer's own where none is given, or one of several by its name.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    data = own if given is None else given
+    if isinstance(data, str) and isinstance(own, Mapping) and data in own:
+        return own[data]
+    if data is None:
+        raise ArgumentError("eval_dataset: none given; pass one")
+    return data
 
 
 def parts_of(dataset: Any, prefix: str) -> dict[str, Any]:
@@ -197,3 +224,36 @@ class _Selected:
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = self._dataset[index]
         return {name: row[name] for name in self._names}
+
+
+class _Picked:
+    """A data set that does not say its columns, and of its rows those the model takes."""
+
+    def __init__(self, dataset: Any, names: set[str], role: str) -> None:
+        self._dataset, self._names, self._role, self._said = dataset, names, role, False
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._of, self._dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._of(self._dataset[index])
+
+    def __getitems__(self, rows: Rows) -> list[Any]:
+        return [self._of(row) for row in fetch(self._dataset, np.asarray(rows))]
+
+    def __getattr__(self, name: str) -> Any:  # set_epoch, where it has one
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._dataset, name)
+
+    def _of(self, row: Any) -> Any:
+        if not isinstance(row, Mapping) or row.keys() <= self._names:
+            return row
+        if not self._said:
+            left = ", ".join(name for name in row if name not in self._names)
+            log.info("%s data: columns the model does not take are left out: %s", self._role, left)
+            self._said = True
+        return {name: value for name, value in row.items() if name in self._names}

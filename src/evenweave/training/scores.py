@@ -126,7 +126,7 @@ class BothConsumer:
 
 
 def _check_classes(logits: Any, labels: Any) -> None:
-    if isinstance(logits, tuple) or (labels is not None and labels.is_floating_point()):
+    if logits is None or isinstance(logits, tuple) or (labels is not None and labels.is_floating_point()):
         raise ArgumentError(
             "compute_metrics: a Metric is fed one class id a row or token, and this model predicts none; "
             "give a function of (logits, labels)"
@@ -139,6 +139,8 @@ def padded(rows: list[Any], *, fill: int = IGNORED) -> Any:
         return np.empty((0,))
     if isinstance(rows[0], tuple):
         return tuple(padded(list(parts), fill=fill) for parts in zip(*rows, strict=True))
+    if rows[0] is None:
+        return None
     if rows[0].ndim == 0 or len({row.shape for row in rows}) == 1:
         return np.stack(rows)
     width = max(len(row) for row in rows)

@@ -174,9 +174,12 @@ def run_length(trainer: Trainer, feed: Feed | StreamFeed) -> tuple[int, int]:
     """
     args = trainer.args
     if isinstance(feed, StreamFeed):
-        if args.max_steps <= 0:
+        if args.max_steps > 0:
+            return args.max_steps, 2**31
+        steps = feed.steps_in_pass()
+        if not steps:
             raise ArgumentError("max_steps: a data set without a length needs it")
-        return args.max_steps, 2**31
+        return math.ceil(args.num_train_epochs * steps), 2**31
     if feed.steps_in(0) == 0:
         raise DataError("train_dataset: too few rows for one batch; lower the batch size or drop_last")
     if args.max_steps > 0:

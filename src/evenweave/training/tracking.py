@@ -57,7 +57,6 @@ class TrackerCallback(TrainerCallback):
     ) -> None:
         """Write the numbers of one log entry."""
         values = {tag(name): value for name, value in logs.items() if isinstance(value, int | float)}
-        values.pop("train/step", None)
         for tracker in self._running:
             tracker.log(values, step=state.global_step)
 

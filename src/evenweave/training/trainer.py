@@ -31,9 +31,9 @@ from evenweave.training.measure import measure
 from evenweave.training.memory import memory_kept
 from evenweave.training.names import NOT_CALLED
 from evenweave.training.outcome import listed, outcome, stopped, write_results
-from evenweave.training.prepare import Prepared, parts_of
+from evenweave.training.prepare import Prepared, parts_of, to_evaluate
 from evenweave.training.randomness import seed_everything
-from evenweave.training.ready import Ready
+from evenweave.training.ready import Ready, check_model
 from evenweave.training.saving import read_best, write_model
 from evenweave.training.search import BestRun, search
 from evenweave.training.sharding import weights
@@ -101,6 +101,7 @@ class Trainer:
         seed_everything(self.args.seed, deterministic=self.args.full_determinism)
         self.model_init = model_init
         self.model: nn.Module = model if model_init is None else call_init(model_init)  # type: ignore[assignment]
+        check_model(self.model)
         self.processing_class = processing_class if processing_class is not None else tokenizer
         self.data_collator = data_collator or default_collator(self.model, self.processing_class)
         self.train_dataset, self.eval_dataset = train_dataset, eval_dataset
@@ -195,25 +196,31 @@ class Trainer:
                 run.graphs.release()
 
     def evaluate(
-        self, eval_dataset: Any = None, *, metric_key_prefix: str = "eval", **generation: Any
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+        **generation: Any,
     ) -> dict[str, float]:
         """Return the loss and the metrics over a data set, each name behind `metric_key_prefix`.
 
         Args:
             eval_dataset: default that of the Trainer; of several there, one by its name.
+            ignore_keys: outputs left out where a head gives several and no logits.
             metric_key_prefix: for predictions on other data, say "test".
             generation: arguments of `generate` (max_length, num_beams, ...), with `predict_with_generate`.
 
         The loss is the mean over all valid labels, the same for any batch size. Scores in full, per entity
         type, are in `last_scores`. Of a dict of data sets each has its name in the prefix.
         """
-        data = self._to_evaluate(eval_dataset)
+        data = to_evaluate(self.eval_dataset, eval_dataset)
+        how: Any = {"generation": generation, "ignore": ignore_keys}
         metrics: dict[str, float] = {}
         for prefix, part in parts_of(data, metric_key_prefix).items():
             if eval_dataset is not None:
                 take_label_names(self.model, part, role=prefix)
             ready = self.prepared(part, prefix)
-            metrics |= measure(self, ready, prefix=prefix, keep=False, generation=generation).metrics
+            metrics |= measure(self, ready, prefix=prefix, keep=False, **how).metrics
         metrics["epoch"] = self.state.epoch
         self.log(metrics)
         if self.eval_dataset is not None and data is not self.eval_dataset:
@@ -221,16 +228,12 @@ class Trainer:
         self.tell("on_evaluate", metrics=metrics)
         return metrics
 
-    def _to_evaluate(self, given: Any) -> Any:
-        data = self.eval_dataset if given is None else given
-        if isinstance(data, str) and isinstance(self.eval_dataset, Mapping) and data in self.eval_dataset:
-            return self.eval_dataset[data]
-        if data is None:
-            raise ArgumentError("eval_dataset: none given; pass one")
-        return data
-
     def predict(
-        self, test_dataset: Any, *, metric_key_prefix: str = "test", **generation: Any
+        self,
+        test_dataset: Any,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "test",
+        **generation: Any,
     ) -> PredictionOutput:
         """Return logits, labels and metrics; rows in the order of the data set, padded with -100.
 
@@ -240,7 +243,8 @@ class Trainer:
         """
         take_label_names(self.model, test_dataset, role=metric_key_prefix)
         data = self.prepared(test_dataset, metric_key_prefix)
-        measured = measure(self, data, prefix=metric_key_prefix, keep=True, generation=generation)
+        how: Any = {"generation": generation, "ignore": ignore_keys}
+        measured = measure(self, data, prefix=metric_key_prefix, keep=True, **how)
         self.tell("on_predict", metrics=measured.metrics)
         arrays = measured.arrays or EvalPrediction(None, None)
         return PredictionOutput(arrays.predictions, arrays.label_ids, measured.metrics)
@@ -251,7 +255,7 @@ class Trainer:
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Loader:
         """Return the rows of a data set, default the Trainer's or one of several by its name, as batches."""
-        return eval_loader(self, self.prepared(self._to_evaluate(eval_dataset), "eval"))
+        return eval_loader(self, self.prepared(to_evaluate(self.eval_dataset, eval_dataset), "eval"))
 
     def get_test_dataloader(self, test_dataset: Any) -> Loader:
         """Return the rows of a data set as batches."""
@@ -348,9 +352,9 @@ class Trainer:
 
     def log(self, logs: dict[str, float]) -> None:
         """Record values in `state.log_history` and tell the callbacks."""
-        entry = {**logs, "epoch": self.state.epoch, "step": self.state.global_step}
-        self.state.log_history.append(entry)
-        self.tell("on_log", logs=entry)
+        logs = {**logs, "epoch": self.state.epoch}
+        self.state.log_history.append({**logs, "step": self.state.global_step})
+        self.tell("on_log", logs=logs)
 
     def add_callback(self, callback: Any) -> None:
         """Add a callback, an instance or a class."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tests.unit.training.tiny import quiet
+from tests.unit.training.tiny import Pad, quiet, rows, tagger
 
 from evenweave import Trainer, TrainingArguments
 from evenweave.data.dataset import Dataset
@@ -217,3 +219,27 @@ def test_a_list_changed_in_place_is_evaluated_as_it_is_now(tmp_path: Path) -> No
     for row in data:
         row["labels"] = 1
     assert trainer.evaluate()["eval_loss"] != pytest.approx(before, abs=1e-6)
+
+
+def test_a_data_set_that_was_predicted_is_let_go_of(tmp_path: Path) -> None:
+    class Rows(torch.utils.data.Dataset[Any]):
+        def __init__(self) -> None:
+            self.rows = rows(4)
+
+        def __len__(self) -> int:
+            return len(self.rows)
+
+        def __getitem__(self, index: int) -> Any:
+            return self.rows[index]
+
+    own = Rows()
+    trainer = Trainer(model=tagger(), args=quiet(tmp_path), eval_dataset={"own": own}, data_collator=Pad())
+    given = [Rows() for _ in range(3)]
+    alive = [weakref.ref(data) for data in given]
+    trainer.evaluate()
+    ready = trainer.prepared(own, "eval")
+    while given:
+        trainer.predict(given.pop(0))
+    gc.collect()
+    assert [data() is not None for data in alive] == [False, False, True]
+    assert trainer.prepared(own, "eval") is ready

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -65,3 +68,25 @@ def test_one_label_a_row_multi_label_and_regression() -> None:
 def test_labels_of_another_shape_name_both_shapes() -> None:
     with pytest.raises(DataError, match=r"shape \(4, 6\) for logits of shape \(4, 7, 5\)"):
         Loss("tokens").sum({"logits": LOGITS}, LABELS[:, :6])
+
+
+def _penalised(outputs: Any, labels: Any, num_items_in_batch: Any) -> Any:
+    logits = outputs.logits
+    summed = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+    assert num_items_in_batch.item() > 1
+    return summed / num_items_in_batch + 0.5 * logits.square().mean()
+
+
+def _any_keyword(outputs: Any, labels: Any, **more: Any) -> Any:
+    return _penalised(outputs, labels, more["num_items_in_batch"])
+
+
+@pytest.mark.parametrize("function", [_penalised, _any_keyword])
+def test_a_penalty_beside_a_sum_is_not_divided_by_the_labels(function: Any) -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, 7, 5), torch.randint(0, 5, (2, 7))
+    labels[0, :3] = -100
+    outputs = SimpleNamespace(logits=logits)
+    loss = Loss("tokens", function=function)
+    expected = F.cross_entropy(logits.flatten(0, 1), labels.flatten()) + 0.5 * logits.square().mean()
+    assert float(loss.sum(outputs, labels) / loss.count(labels)) == pytest.approx(float(expected))

@@ -93,10 +93,19 @@ def test_logits_are_made_into_arrays_within_one_another(tmp_path: Path, preproce
     assert list(map(sizes, trainer.predict(rows(8)).predictions)) == shapes
 
 
+def test_logits_may_be_made_into_nothing(tmp_path: Path) -> None:
+    found = make(tmp_path, lambda pair: {"x": pair[1].size}, preprocess=lambda logits, labels: None).predict(
+        rows(8)
+    )
+    assert found.predictions is None
+    assert found.label_ids is not None
+    assert found.metrics is not None
+    assert found.metrics["test_x"] == found.label_ids.size
+
+
 @pytest.mark.parametrize(
     ("preprocess", "said"),
     [
-        (lambda logits, labels: None, "a NoneType"),
         (lambda logits, labels: {"logits": logits}, "a dict"),
         (lambda logits, labels: logits.sum(), "one number for a batch"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from tests.unit.training.tiny import Pad, rows, tagger
 
 from evenweave import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
-from evenweave.errors import DataError
+from evenweave.errors import ArgumentError, DataError
 from evenweave.training.state import TrainerControl, TrainerState
 
 
@@ -183,3 +184,59 @@ def test_a_step_without_a_valid_label_is_no_step_of_loss_zero(tmp_path: Path) ->
     loss = trainer.train().training_loss
     valid = make(tmp_path, train_dataset=data[1::2], **given).train().training_loss
     assert loss == pytest.approx(valid)
+
+
+@pytest.mark.parametrize("module", ["evenweave.training", "transformers"])
+def test_a_control_that_a_callback_returns_is_heeded(tmp_path: Path, module: str) -> None:
+    kinds = importlib.import_module(module)
+
+    class Stop(kinds.TrainerCallback):  # type: ignore[misc, name-defined]
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            return kinds.TrainerControl(should_training_stop=state.global_step == 2)
+
+    assert make(tmp_path, callbacks=[Stop()], max_steps=6, save_strategy="no").train().global_step == 2
+
+
+def test_an_epoch_stop_asked_for_as_an_epoch_ends_is_not_the_next_ones(tmp_path: Path) -> None:
+    heard = Listener(on_epoch_end=raises("should_epoch_stop"), on_evaluate=raises("should_epoch_stop"))
+    given: dict[str, Any] = {"num_train_epochs": 2, "eval_strategy": "epoch", "save_strategy": "no"}
+    assert make(tmp_path, callbacks=[heard], **given).train().global_step == 6
+
+
+def test_an_evaluation_of_no_rows_is_no_evaluation(tmp_path: Path) -> None:
+    trainer = make(tmp_path, max_steps=2, eval_strategy="steps", eval_steps=1)
+    trainer.eval_dataset = iter(rows(4))
+    with pytest.raises(DataError, match="evaluation data: gave no rows; an iterator is read once") as caught:
+        trainer.train()
+    assert "checkpoint-2, to resume from" in caught.value.__notes__[-1]
+
+
+def test_a_stream_that_says_its_length_needs_no_max_steps(tmp_path: Path) -> None:
+    class Sized(torch.utils.data.IterableDataset[Any]):
+        def __iter__(self) -> Any:
+            return iter(rows(20))
+
+        def __len__(self) -> int:
+            return 20
+
+    trainer = make(tmp_path, train_dataset=Sized(), num_train_epochs=1.5, eval_strategy="epoch")
+    assert trainer.train().global_step == 5
+    assert [entry["step"] for entry in trainer.state.log_history if "eval_loss" in entry] == [3, 5]
+
+
+def test_models_that_cannot_be_trained_as_they_are_are_refused(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        meta = type(tagger())(tagger().config)
+    compiled = tagger()
+    compiled._orig_mod = tagger()
+    for model, said in ((meta, "on the meta device"), (compiled, "torch_compile=True")):
+        with pytest.raises(ArgumentError, match=f"model: .*{said}"):
+            Trainer(model=model, args=TrainingArguments(str(tmp_path), use_cpu=True))
+
+
+def test_the_log_history_is_no_callbacks_to_change(tmp_path: Path) -> None:
+    import transformers
+
+    trainer = make(tmp_path, callbacks=[transformers.PrinterCallback], max_steps=2, save_strategy="no")
+    trainer.train()
+    assert "total_flos" in trainer.state.log_history[-1]  # which that one takes out of what it prints

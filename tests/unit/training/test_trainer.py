@@ -13,6 +13,7 @@ import pytest
 import torch
 from tests.unit.training.tiny import NAMES, Pad, rows, tagger
 
+from evenweave import default_data_collator
 from evenweave.errors import ArgumentError, CheckpointError, DataError, TrainingError
 from evenweave.metrics.registry import load
 from evenweave.training import (
@@ -324,6 +325,44 @@ def test_dropped_columns_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert "columns the model does not take are left out: id, note" in caplog.text
     for word in ("model", "device", "data", "batches", "optimizer"):
         assert any(record.message.startswith(word) for record in caplog.records)
+
+
+@pytest.mark.parametrize("kind", [torch.utils.data.IterableDataset, torch.utils.data.Dataset])
+def test_columns_of_rows_read_one_by_one_are_dropped_for_a_known_collator(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: Any
+) -> None:
+    ids = [[5 + row, 6, 7] for row in range(8)]
+    data = [
+        {"input_ids": row, "labels": [0, 1, 0], "spans": row[: 1 + row[0] % 2], "text": "x"} for row in ids
+    ]
+
+    class Rows(kind):  # type: ignore[misc]
+        def __iter__(self) -> Any:
+            return iter(data)
+
+        def __len__(self) -> int:
+            return len(data)
+
+        def __getitem__(self, index: int) -> Any:
+            return data[index]
+
+    given: dict[str, Any] = {"train": Rows(), "max_steps": 2, "data_collator": default_data_collator}
+    with caplog.at_level(logging.INFO, logger="evenweave"):
+        trainer = make(tmp_path, **given)
+        trainer.train()
+        trainer.evaluate(Rows())
+    assert caplog.text.count("columns the model does not take are left out: spans, text") == 2
+    seen: list[Any] = []
+    given["data_collator"] = lambda rows: (
+        seen.append(sorted(rows[0])),
+        default_data_collator(trimmed(rows)),
+    )[1]
+    make(tmp_path, **given).train()  # a collator of one's own is given all there is
+    assert seen[0] == ["input_ids", "labels", "spans", "text"]
+
+
+def trimmed(rows: Any) -> list[Any]:
+    return [{name: row[name] for name in ("input_ids", "labels")} for row in rows]
 
 
 def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
