@@ -29,6 +29,9 @@ def combine(metrics: Sequence[_Given] | Mapping[str, _Given], *, force_prefix: b
     made = [(name, metric_of(metric, argument="metrics")) for name, metric in named]
     if not made:
         raise ArgumentError("metrics: none given; give names or metrics, such as ['bleu', 'rouge']")
+    for place, (_, metric) in enumerate(made):
+        if any(metric is other for _, other in made[:place]):
+            raise ArgumentError(f"metrics: the same {metric.name} twice; load it anew, with other settings")
     return Combined(_distinct([(name or metric.name, metric) for name, metric in made]), force_prefix)
 
 

@@ -333,7 +333,7 @@ def _sample(statistic: Statistic | CollectedFunction, predictions: Any, referenc
 def _result(statistic: Any, sample: Sample, confidence: float | None, resamples: int, seed: int) -> Result:
     if confidence is None:
         return sample.score()
-    if _per_row(statistic):
+    if per_row(statistic):
         raise ArgumentError("confidence: one number a row has no interval; leave it out")
     return _resampled(sample, confidence, resamples, seed)
 
@@ -369,7 +369,7 @@ def _at_once(
     statistic: Any, columns: tuple[Any, Any], confidence: float | None, resamples: int, seed: int
 ) -> Result | None:
     """Return the score from totals or a tally, without the rows; None if the statistic makes neither."""
-    if _per_row(statistic):
+    if per_row(statistic):
         return None
     # Not isinstance(statistic, HasTotals): that takes as long as scoring a thousand tags.
     quick = getattr(statistic, "totals" if confidence is None else "tally", None)
@@ -382,7 +382,8 @@ def _at_once(
     return result
 
 
-def _per_row(statistic: object) -> bool:
+def per_row(statistic: object) -> bool:
+    """Whether a statistic's settings ask for one number a row."""
     return bool(getattr(statistic, "per_row", False))
 
 

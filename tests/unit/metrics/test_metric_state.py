@@ -216,3 +216,24 @@ def test_rows_of_many_labels_are_kept_as_pairs_and_scored_as_counts(
             wanted = getattr(plain[0], test)(plain[1], resamples=50, seed=3)
             for ours, theirs_ in zip(found, wanted, strict=True):
                 np.testing.assert_array_equal(ours[name], theirs_[name])
+
+
+@pytest.mark.parametrize(("name", "rows"), [("f1", [0, 0]), ("precision", ["a", "a"])])
+def test_a_label_that_no_row_has_scores_the_same_in_every_resample(name, rows):
+    found = load(name).compute(predictions=rows, references=rows, confidence=0.9)
+    assert found["intervals"] == {name: (0.0, 0.0)}
+
+
+def test_the_interval_of_a_rare_label_is_its_own_though_no_resample_has_it():
+    rows = [0] * 50 + [1, 2]
+    for seed in range(9):
+        found = load("f1", average=None).compute(
+            predictions=rows, references=rows, confidence=0.9, resamples=1, seed=seed
+        )
+        assert len(found["intervals"]["f1"]) == len(found["f1"]) == 3
+
+
+def test_one_metric_cannot_stand_twice_in_a_combination():
+    metric = load("exact_match")
+    with pytest.raises(ArgumentError, match="the same exact_match twice"):
+        combine([metric, metric])
