@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -96,19 +97,23 @@ def test_text_metrics_share_the_options(tmp_path):
 
 
 def test_bad_files_are_one_line_with_file_and_line(tmp_path):
-    gold, short, latin, empty, bare = (
-        tmp_path / name for name in ("gold", "short", "latin", "empty", "bare")
+    gold, short, latin, empty, bare, packed, wide = (
+        tmp_path / name for name in ("gold", "short", "latin", "empty", "bare", "packed", "wide")
     )
     gold.write_text("a O\nb B-X\n\nc O\n")
     short.write_text("a O\nb B-X\n\nc O\nd O\n")
     latin.write_bytes(b"a O\ncaf\xe9 O\n")
     empty.write_text("\n")
     bare.write_text("a O\nb\n")
+    packed.write_bytes(gzip.compress(b"a O\n"))
+    wide.write_text("a O\n", encoding="utf-16")
     for arguments, message in (
         (["seqeval", "--gold", gold, short], r"short:4: sentence 2, 2 tags; .*gold:4 has 1"),
         (["seqeval", "--gold", gold, bare], r"bare:2: 1 column in 'b'"),
         (["seqeval", bare], r"bare:2: 1 column in 'b'"),
         (["seqeval", "--gold", latin, gold], r"latin:2: byte 0xe9 is not UTF-8"),
+        (["seqeval", packed], "packed: compressed; unpack it: gunzip -k packed"),
+        (["seqeval", wide], "wide:1: byte 0xff is not UTF-8; convert it: iconv -f utf-16"),
         (["seqeval", empty], "empty: no tags"),
         (["seqeval", tmp_path / "none"], "none: no such file"),
         (["seqeval", "--pred", gold], "--pred without --gold"),
