@@ -16,6 +16,8 @@ import numpy as np
 from evenweave.errors import ArgumentError, DataError, NotFoundError
 from evenweave.ragged import Ragged
 
+# What stands for an argument that was not given, where None is a value.
+LEFT_OUT: Any = object()
 Read = Callable[[Path], Any]
 
 
@@ -46,6 +48,32 @@ def as_rows(values: Any, *, argument: str, read: Read | None = None) -> Any:
     if isinstance(values, Iterable) and not isinstance(values, Mapping | Set):
         return _plain_arrow(list(values))
     raise ArgumentError(f"{argument}: {type(values).__name__} is not a column of rows; give a list")
+
+
+def kept(value: Any) -> Any:
+    """Return what stays as it is when the caller fills a list or an array anew."""
+    if isinstance(value, list):
+        return [kept(item) for item in value] if value and not isinstance(value[0], str) else value.copy()
+    if isinstance(value, dict | np.ndarray):
+        return value.copy()
+    if hasattr(value, "detach"):  # a tensor
+        return value.detach().clone()
+    return value
+
+
+def one_row(prediction: Any, reference: Any, predictions: Any, references: Any) -> tuple[Any, Any]:
+    """Return the row that `add` was given under either pair of names.
+
+    Raises:
+        ArgumentError: no prediction, or one under both names.
+    """
+    if (prediction is LEFT_OUT) == (predictions is LEFT_OUT):
+        given = "none given" if prediction is LEFT_OUT else "given as predictions= too"
+        raise ArgumentError(f"prediction: {given}; give one row, add(prediction=..., reference=...)")
+    if reference is not None and references is not None:
+        raise ArgumentError("reference: given as references= too; give one of them")
+    mine = predictions if prediction is LEFT_OUT else prediction
+    return mine, references if reference is None else reference
 
 
 def plain_rows(column: Any) -> Any:

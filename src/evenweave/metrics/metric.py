@@ -19,7 +19,7 @@ from evenweave.metrics.base import (
     signed,
 )
 from evenweave.metrics.function import AdditiveFunction, CollectedFunction
-from evenweave.metrics.inputs import as_rows, check_lengths
+from evenweave.metrics.inputs import LEFT_OUT, as_rows, check_lengths, kept, one_row
 from evenweave.metrics.intervals import check_draws, intervals
 from evenweave.metrics.label_pairs import LabelPairs
 from evenweave.metrics.sample import Columns, Sample, Statistics, Tallied
@@ -122,14 +122,22 @@ class Metric:
         """
         return Metric(_changed(self._statistic, settings)) if settings else Metric(self._statistic)
 
-    def add(self, *, prediction: Any, reference: Any = None) -> None:
-        """Add one row of data.
+    def add(
+        self,
+        *,
+        prediction: Any = LEFT_OUT,
+        reference: Any = None,
+        predictions: Any = LEFT_OUT,
+        references: Any = None,
+    ) -> None:
+        """Add one row of data; `predictions` and `references` mean one row too, as in evaluate.
 
         It is counted when a score, `rows` or another batch is asked for; a row that cannot be counted is
         refused then, and the others stay.
         """
         # Kept and scored together later: a statistic costs much less per row of a batch.
-        self._waiting.append((_kept(prediction), _kept(reference)))
+        row = one_row(prediction, reference, predictions, references)
+        self._waiting.append((kept(row[0]), kept(row[1])))
 
     def add_batch(self, *, predictions: Any, references: Any = None) -> None:
         """Add rows of data: lists, arrays, Arrow columns, Ragged, generators, or a `Path` of lines.
@@ -284,17 +292,6 @@ def all_or_nothing(metrics: Iterable[Metric]) -> Iterator[None]:
         for metric, parts, waiting, scored in held:
             metric._parts, metric._waiting, metric._scored = parts, waiting, scored
         raise
-
-
-def _kept(value: Any) -> Any:
-    """Return what stays as it is when the caller fills a list or an array anew."""
-    if isinstance(value, list):
-        return [_kept(item) for item in value] if value and not isinstance(value[0], str) else value.copy()
-    if isinstance(value, dict | np.ndarray):
-        return value.copy()
-    if hasattr(value, "detach"):  # a tensor
-        return value.detach().clone()
-    return value
 
 
 def _setting(statistic: Any, key: str) -> Any:

@@ -237,3 +237,19 @@ def test_one_metric_cannot_stand_twice_in_a_combination():
     metric = load("exact_match")
     with pytest.raises(ArgumentError, match="the same exact_match twice"):
         combine([metric, metric])
+
+
+def test_one_row_may_be_added_under_evaluates_names():
+    for metric in (load("accuracy"), combine(["accuracy", "f1"])):
+        for reference, prediction in [(0, 1), (1, 1)]:
+            metric.add(references=reference, predictions=prediction)
+        metric.add(prediction=1, reference=1)
+        assert metric.compute()["accuracy"] == 2 / 3
+        for row, message in (
+            ({}, "prediction: none given"),
+            ({"prediction": 1, "predictions": 1}, "prediction: given as predictions= too"),
+            ({"prediction": 1, "reference": 1, "references": 1}, "reference: given as references= too"),
+        ):
+            with pytest.raises(ArgumentError, match=message):
+                metric.add(**row)
+        assert len(metric) == 0
