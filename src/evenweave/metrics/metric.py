@@ -55,7 +55,8 @@ class Metric:
         """Wrap a function of `(predictions, references)` that returns a number or a dict of numbers.
 
         Args:
-            function: called with two lists of equal length (with one, if no references are given).
+            function: called with two lists of equal length (with one, if no references are given), by name
+                where its parameters are predictions and references, or y_pred and y_true.
             name: the metric's name, and the result's key where the function returns a bare number;
                 default the function's own name.
             additive: say that the function of all rows is the mean of the function of single rows.

@@ -173,7 +173,7 @@ class Columns:
 
     def score(self) -> Result:
         """Return the function's result on all rows."""
-        return self.function(self.predictions, self.references)
+        return self._of(self.predictions)
 
     def bootstrap(self, *others: Columns, resamples: int, seed: int) -> list[Result]:
         """Call the function on each of R draws with replacement."""
@@ -183,7 +183,13 @@ class Columns:
         for key in resample_keys(resamples, seed):
             drawn = drawn_rows(len(self), key).tolist()
             for sample, scores in zip(samples, results, strict=True):
-                scores.append(sample._taken(drawn).score())
+                try:
+                    scores.append(sample._taken(drawn).score())
+                except Exception as error:
+                    error.add_note(
+                        "while scoring a resample, in which some rows occur often and others not at all"
+                    )
+                    raise
         return [stack(scores) for scores in results]
 
     def exchange(self, other: Columns, *, resamples: int, seed: int) -> tuple[Result, Result]:
@@ -197,9 +203,14 @@ class Columns:
                 (a, b) if row in kept else (b, a)
                 for row, (a, b) in enumerate(zip(self.predictions, other.predictions, strict=True))
             ]
-            mine.append(self.function([a for a, _ in sides], self.references))
-            theirs.append(self.function([b for _, b in sides], self.references))
+            mine.append(self._of([a for a, _ in sides]))
+            theirs.append(self._of([b for _, b in sides]))
         return stack(mine), stack(theirs)
+
+    def _of(self, predictions: list[Any]) -> Result:
+        # Lists of its own: a function that sorts them must not change the rows of the next draw.
+        references = self.references
+        return self.function(predictions.copy(), None if references is None else references.copy())
 
     def _taken(self, rows: list[int]) -> Columns:
         references = None if self.references is None else [self.references[row] for row in rows]

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_score
 
 from evenweave.errors import ArgumentError, EvenweaveError, NotFoundError
-from evenweave.metrics import Metric, combine, load
+from evenweave.metrics import Metric, combine, compare, load
 from evenweave.metrics.intervals import interval
 from evenweave.metrics.sample import Statistics
+from evenweave.ragged import Ragged
 
 
 def share(predictions, references, k=1):
@@ -253,3 +255,49 @@ def test_one_row_may_be_added_under_evaluates_names():
             with pytest.raises(ArgumentError, match=message):
                 metric.add(**row)
         assert len(metric) == 0
+
+
+def test_a_function_is_called_by_the_names_of_its_parameters():
+    def counts(references, predictions):
+        return {"predicted": sum(predictions), "gold": sum(references)}
+
+    def named(*, predictions, references):
+        return {"predicted": sum(predictions), "gold": sum(references)}
+
+    rows = {"predictions": [1, 1, 1], "references": [0, 0, 1]}
+    for function in (counts, named):
+        for additive in (False, True):
+            found = Metric.from_function(function, additive=additive).compute(**rows)
+            assert found["predicted"] > found["gold"]
+    assert Metric.from_function(precision_score).compute(**rows) == {"precision_score": 1 / 3}
+    with pytest.raises(ArgumentError, match=r"function: 'bleu' cannot be called; .* use load"):
+        Metric.from_function("bleu")
+
+
+def test_a_function_that_changes_its_lists_changes_no_rows():
+    def sorts(predictions, references):
+        predictions.sort()
+        references.clear()
+        return float(predictions[0])
+
+    rows = {"predictions": [3, 1, 2], "references": [1, 2, 3]}
+    found = Metric.from_function(sorts).compute(**rows, confidence=0.9, resamples=20)
+    assert found["sorts"] == 1.0
+    compare(sorts, [1, 2, 3], [3, 1, 2], [1, 2, 3], test="randomisation", resamples=5)
+
+
+def test_an_error_of_a_function_in_a_resample_says_so():
+    with pytest.raises(ZeroDivisionError) as caught:
+        Metric.from_function(lambda p, r: 1 / sum(p)).compute(
+            predictions=[1, 0, 0], references=[1, 1, 1], confidence=0.9
+        )
+    assert "while scoring a resample" in caught.value.__notes__[0]
+
+
+def test_whether_a_row_is_right_is_a_number_of_an_additive_function():
+    def right(predictions, references):
+        return predictions[0] == references[0]
+
+    metric = Metric.from_function(right, additive=True)
+    for column in ([[1, 2], [3]], Ragged.from_rows([[1, 2], [3]])):
+        assert metric.compute(predictions=column, references=[[1, 2], [4]]) == {"right": 0.5}
