@@ -237,3 +237,13 @@ def test_what_is_wrong_with_probabilities_is_named_by_file_and_line(tmp_path, ca
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2  # once a run
     assert all(f"{bad}:4: number 2: the true token has probability 0" in line for line in said)
+
+
+def test_no_number_of_a_wide_table_is_cut(tmp_path):
+    path = tmp_path / "texts"
+    path.write_text("the cat sat on the mat\na dog barked at me\n")
+    types = [*(f"rouge{n}" for n in range(1, 10)), "rougeL", "rougeLsum"]
+    shown = score("rouge", "--ref", path, path, "--rouge-types", ",".join(types), "--confidence", "0.95")
+    assert "…" not in shown
+    assert all(f" {name} " in shown for name in types)
+    assert shown.splitlines()[0] == "rouge, percent; 95 % intervals; 1000 resamples, seed 0"
