@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -96,19 +97,23 @@ def test_text_metrics_share_the_options(tmp_path):
 
 
 def test_bad_files_are_one_line_with_file_and_line(tmp_path):
-    gold, short, latin, empty, bare = (
-        tmp_path / name for name in ("gold", "short", "latin", "empty", "bare")
+    gold, short, latin, empty, bare, packed, wide = (
+        tmp_path / name for name in ("gold", "short", "latin", "empty", "bare", "packed", "wide")
     )
     gold.write_text("a O\nb B-X\n\nc O\n")
     short.write_text("a O\nb B-X\n\nc O\nd O\n")
     latin.write_bytes(b"a O\ncaf\xe9 O\n")
     empty.write_text("\n")
     bare.write_text("a O\nb\n")
+    packed.write_bytes(gzip.compress(b"a O\n"))
+    wide.write_text("a O\n", encoding="utf-16")
     for arguments, message in (
         (["seqeval", "--gold", gold, short], r"short:4: sentence 2, 2 tags; .*gold:4 has 1"),
         (["seqeval", "--gold", gold, bare], r"bare:2: 1 column in 'b'"),
         (["seqeval", bare], r"bare:2: 1 column in 'b'"),
         (["seqeval", "--gold", latin, gold], r"latin:2: byte 0xe9 is not UTF-8"),
+        (["seqeval", packed], "packed: compressed; unpack it: gunzip -k packed"),
+        (["seqeval", wide], "wide:1: byte 0xff is not UTF-8; convert it: iconv -f utf-16"),
         (["seqeval", empty], "empty: no tags"),
         (["seqeval", tmp_path / "none"], "none: no such file"),
         (["seqeval", "--pred", gold], "--pred without --gold"),
@@ -232,3 +237,13 @@ def test_what_is_wrong_with_probabilities_is_named_by_file_and_line(tmp_path, ca
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2  # once a run
     assert all(f"{bad}:4: number 2: the true token has probability 0" in line for line in said)
+
+
+def test_no_number_of_a_wide_table_is_cut(tmp_path):
+    path = tmp_path / "texts"
+    path.write_text("the cat sat on the mat\na dog barked at me\n")
+    types = [*(f"rouge{n}" for n in range(1, 10)), "rougeL", "rougeLsum"]
+    shown = score("rouge", "--ref", path, path, "--rouge-types", ",".join(types), "--confidence", "0.95")
+    assert "…" not in shown
+    assert all(f" {name} " in shown for name in types)
+    assert shown.splitlines()[0] == "rouge, percent; 95 % intervals; 1000 resamples, seed 0"

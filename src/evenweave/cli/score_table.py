@@ -14,6 +14,7 @@ from evenweave.metrics.comparison import Test, compare
 from evenweave.metrics.numbers import flatten, is_number
 from evenweave.metrics.registry import load
 
+_NAME = 24  # columns of a terminal for the name of a system, which is folded, and the table's edge
 # Metrics whose results are not fractions to be shown in percent.
 _AS_THEY_ARE = {"sacrebleu", "perplexity"}
 
@@ -79,16 +80,26 @@ def _show(found: dict[str, Any], headline: tuple[str, ...], run: Run) -> None:
         _show_types(console, next(iter(results.values())), scale)
     first = dict(flatten(next(iter(results.values()))))
     keys = headline or tuple(key for key, value in first.items() if is_number(value))
-    table = Table(title=escape(_title(found["metric"], run)), title_justify="left")
+    table = Table()
     table.add_column("system", overflow="fold")
     for key in keys:
-        table.add_column(key.removeprefix("overall_"), justify="right")
+        table.add_column(key.removeprefix("overall_"), justify="right", no_wrap=True)
     for index, (system, result) in enumerate(results.items()):
         numbers = dict(flatten(result))
         tests = found["comparison"]["systems"][system] if run.compare and index else {}
         table.add_row(escape(system), *(_cell(numbers, tests.get(key, {}), key, scale) for key in keys))
+    # A number that is cut is another number: a table of many is wider than the terminal instead.
+    console.width = max(console.width, _NAME + sum(map(_width_of, table.columns[1:])))
+    console.print(escape(_title(found["metric"], run)), soft_wrap=True)
     console.print(table)
     console.print(escape(found["signature"]), soft_wrap=True)
+
+
+def _width_of(column: Any) -> int:
+    from rich.text import Text
+
+    cells = "\n".join([column.header, *column.cells])
+    return 3 + max(line.cell_len for line in Text.from_markup(cells).split())
 
 
 def _title(name: str, run: Run) -> str:

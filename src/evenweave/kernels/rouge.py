@@ -97,19 +97,23 @@ def union_hits(
     return hits
 
 
-def scratch(lengths: Any, predicted: Any, referred: Any, vocabulary: int, *, walk: bool) -> tuple[Any, ...]:
+def scratch(
+    lengths: Any, predicted: Any, referred: Any, vocabulary: int, *, lcs: bool, walk: bool
+) -> tuple[Any, ...]:
     """Return what `rouge_counts` needs besides, for texts of these `lengths` `[texts]`.
 
     `seen` int64; `numbers` 4 times int32; `bounds` int64; `words` 3 times uint64 (masks, columns, marked);
     and `long`, 4 times int64, or None if no reference has more than 64 tokens: then what only longer ones
-    need is not even compiled. `walk`: whether subsequences are walked back, which takes whole tables.
+    need is not even compiled. `lcs`: whether subsequences are sought, for which every token of a reference
+    has a mask as long as the text; `walk`: whether they are walked back, which takes whole tables.
     """
     ours, theirs = lengths[referred], lengths[predicted]
     size = (ours + 63) >> 6
     longest = int(max(ours.max(initial=1), theirs.max(initial=1)))
+    masked = size if lcs or walk else size == 1  # n-grams of longer texts are hashed
     columns = int(((theirs + 1) * size).max(initial=0)) if walk else 0
     words = (
-        np.empty(int(((ours + 1) * size).max(initial=0)) + 1, dtype=np.uint64),
+        np.empty(int(((np.minimum(ours, vocabulary) + 1) * masked).max(initial=0)) + 1, dtype=np.uint64),
         np.empty(max(columns, longest + 1), dtype=np.uint64),
         np.zeros((longest >> 6) + 1, dtype=np.uint64),
     )

@@ -10,7 +10,7 @@ Shape legend: n rows of data, K statistics a row, R resamples.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -176,6 +176,15 @@ class HasScoreMany(Protocol):
 
         A number that deserves no interval may be left out.
         """
+        ...
+
+
+@runtime_checkable
+class HasSettled(Protocol):
+    """Optional: for a statistic whose result is a list as long as the rows have labels."""
+
+    def settled(self, names: Iterable[str]) -> Statistic:
+        """Return the statistic whose lists are alike for all rows, or systems, with some of these columns."""
         ...
 
 

@@ -98,6 +98,7 @@ class Formula:
             used = np.where(present, used, 0.0)
             share = used.sum(axis=1, keepdims=True)
             used = np.divide(used, share, out=np.zeros_like(used), where=share > 0)
+            none |= share[:, 0] == 0  # too short for all the orders that have weight
         logs = np.log(precisions, out=np.zeros_like(precisions), where=precisions > 0)
         score = penalty * np.exp((used * logs).sum(axis=1))
         score[none | ((used > 0) & (precisions == 0)).any(axis=1)] = 0.0

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from evenweave.arrow import bytes_from_arrow, one_array
 from evenweave.errors import DataError
+from evenweave.metrics.inputs import plain_rows
 from evenweave.ragged import Ragged, offsets_of
 
 Kind = Literal["texts", "token lists", "lists of token ids"]
@@ -177,7 +178,7 @@ def _flattened(column: Any, argument: str, lowercase: bool, at_least: int = 1) -
         return dataclasses.replace(found, leaves=_int64(column.flat, found))
     if isinstance(column, pa.Array | pa.ChunkedArray):
         return _from_arrow(one_array(column), argument, lowercase)
-    level: Any = column.tolist() if isinstance(column, np.ndarray) else column
+    level: Any = column.tolist() if isinstance(column, np.ndarray) else plain_rows(column)
     rows = len(level)
     found = _Nested(argument, rows, [], None)
     depth, sure = _depth(level)
@@ -297,9 +298,7 @@ _MOST = int(np.iinfo(np.int64).max)
 def _from_arrow(array: Any, argument: str, lowercase: bool) -> _Nested:
     rows, all_sizes = len(array), []
     while pa.types.is_nested(array.type) and not pa.types.is_struct(array.type):
-        kind = array.type
-        if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-            array = array.cast(pa.large_list(kind.value_type))
+        # Not by a cast of list views, which mixes up their rows (Arrow 26).
         sizes = pc.fill_null(pc.list_value_length(array), -1).to_numpy(zero_copy_only=False)
         all_sizes.append(sizes.astype(np.int64, copy=False))
         array = array.flatten()

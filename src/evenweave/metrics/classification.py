@@ -7,8 +7,8 @@ streamed, merged and given an interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ from evenweave.metrics.labels import (
     label_rows,
     label_tally,
     label_totals,
+    labels_of,
     numbered,
     right_labels,
     right_rows,
@@ -155,6 +156,12 @@ class PrecisionRecallF1:
     def pairs(self, predictions: Any, references: Any) -> tuple[Any, Any, Any] | None:
         """Return the labels of each row as ids; None if rows have weights."""
         return None if self.sample_weight is not None else numbered(predictions, references)
+
+    def settled(self, names: Iterable[str]) -> PrecisionRecallF1:
+        """Return the statistic whose list of one number a label is of the labels that these columns count."""
+        if self.average is not None or self.labels is not None:
+            return self
+        return replace(self, labels=labels_of(names) or None)
 
     def totals(self, predictions: Any, references: Any) -> dict[str, float]:
         """Return the sums of `rows`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, final
 
 from evenweave.errors import ArgumentError
+from evenweave.metrics.inputs import LEFT_OUT, one_row
 from evenweave.metrics.metric import Metric, all_or_nothing, settings_of
 from evenweave.metrics.registry import metric_of
 
@@ -29,6 +30,9 @@ def combine(metrics: Sequence[_Given] | Mapping[str, _Given], *, force_prefix: b
     made = [(name, metric_of(metric, argument="metrics")) for name, metric in named]
     if not made:
         raise ArgumentError("metrics: none given; give names or metrics, such as ['bleu', 'rouge']")
+    for place, (_, metric) in enumerate(made):
+        if any(metric is other for _, other in made[:place]):
+            raise ArgumentError(f"metrics: the same {metric.name} twice; load it anew, with other settings")
     return Combined(_distinct([(name or metric.name, metric) for name, metric in made]), force_prefix)
 
 
@@ -54,10 +58,18 @@ class Combined:
         """Rows added so far."""
         return len(next(iter(self.metrics.values())))
 
-    def add(self, *, prediction: Any, reference: Any = None) -> None:
-        """Add one row of data to every metric."""
+    def add(
+        self,
+        *,
+        prediction: Any = LEFT_OUT,
+        reference: Any = None,
+        predictions: Any = LEFT_OUT,
+        references: Any = None,
+    ) -> None:
+        """Add one row of data to every metric, under either pair of names, as in `Metric.add`."""
+        mine, theirs = one_row(prediction, reference, predictions, references)
         for metric in self.metrics.values():
-            metric.add(prediction=prediction, reference=reference)
+            metric.add(prediction=mine, reference=theirs)
 
     def add_batch(self, *, predictions: Any, references: Any = None) -> None:
         """Add rows of data to every metric; to none, if one refuses them."""

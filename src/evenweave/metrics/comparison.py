@@ -8,6 +8,8 @@ The rows are resampled as integers or float64, not float32, and by draws that de
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -17,10 +19,10 @@ from numpy.typing import NDArray
 from evenweave.errors import ArgumentError
 from evenweave.metrics.base import signed
 from evenweave.metrics.intervals import check_draws, interval
-from evenweave.metrics.metric import Metric
+from evenweave.metrics.metric import Metric, per_row
 from evenweave.metrics.numbers import flatten, is_number
 from evenweave.metrics.registry import metric_of
-from evenweave.metrics.sample import Sample
+from evenweave.metrics.sample import Sample, settled
 
 Test = Literal["bootstrap", "randomisation"]
 _ROUNDING = 1e-12  # of a score
@@ -71,6 +73,8 @@ def compare(
     draws = resamples if resamples is not None else 1000 if test == "bootstrap" else 10_000
     draws, confidence, seed = check_draws(draws, confidence, seed)
     scorer = metric_of(metric, argument="metric").with_settings(**settings)
+    if per_row(scorer.statistic):
+        raise ArgumentError(f"metric: {scorer.name} gives one number a row; compare the mean over rows")
     samples = _samples(scorer, references, _named(systems))
     first = next(iter(samples.values()))
     scores = {name: _numbers(sample.score()) for name, sample in samples.items()}
@@ -124,8 +128,9 @@ def _described(
     table: dict[str, Result] = {key: {"score": score} for key, score in scores.items()}
     for key, values in (resampled or {}).items():
         if key in table:
+            scored = values[~np.isnan(values)]
             with np.errstate(invalid="ignore"):
-                table[key]["mean"] = float(values.mean())
+                table[key]["mean"] = float(scored.mean()) if len(scored) else math.nan
             table[key]["interval"] = interval(values, confidence)
     return table
 
@@ -152,7 +157,14 @@ def _samples(metric: Metric, references: Any, systems: dict[str, Any]) -> dict[s
     if len(sizes) > 1:
         shown = ", ".join(f"{name} has {len(sample)}" for name, sample in samples.items())
         raise ArgumentError(f"systems: not of one length ({shown}); score them on the same rows")
-    return samples
+    # Lists of one number a label, say, are compared by place: they need the same labels.
+    names = dict.fromkeys(name for sample in samples.values() for name in sample.names)
+    if not names:
+        return samples
+    return {
+        name: dataclasses.replace(sample, statistic=settled(metric.statistic, names))  # type: ignore[type-var]
+        for name, sample in samples.items()
+    }
 
 
 def _numbers(result: Result) -> dict[str, float]:

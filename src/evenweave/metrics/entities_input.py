@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from evenweave.errors import ArgumentError, DataError
 from evenweave.kernels.tags import SEEN, intern_lists, intern_slices, list_lengths
+from evenweave.metrics.inputs import plain_row
 from evenweave.ragged import Ragged, offsets_of
 
 
@@ -144,7 +145,7 @@ def _ids(column: Any, argument: str, book: _Book) -> tuple[NDArray[np.int64], ND
         if list_lengths(id(listed), lengths) >= 0:  # rows of another kind: tuples, arrays
             if any(isinstance(row, str) for row in listed):
                 raise TypeError
-            listed = [row.tolist() if isinstance(row, np.ndarray) else list(row) for row in listed]
+            listed = [list(plain_row(row)) for row in listed]
             list_lengths(id(listed), lengths)
         if isinstance(next((row[0] for row in listed if row), ""), str):
             return book.number_lists(listed, lengths), offsets_of(lengths)

@@ -17,6 +17,7 @@ from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics.base import Rows
 from evenweave.metrics.classification_settings import checked_patterns, freeze, signature_of
 from evenweave.metrics.entities_scores import divided
+from evenweave.metrics.inputs import plain_rows
 
 Result = dict[str, Any]
 
@@ -101,7 +102,7 @@ def _strings(column: Any, argument: str) -> list[str]:
     if hasattr(column, "to_pylist"):
         rows = column.to_pylist()
     else:
-        rows = column.tolist() if isinstance(column, np.ndarray) else list(column)
+        rows = column.tolist() if isinstance(column, np.ndarray) else plain_rows(list(column))
     if set(map(type, rows)) <= {str}:
         found: list[str] = rows
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,10 @@ class CollectedFunction:
     function: Callable[..., Any]
     name: str
     keywords: dict[str, Any] = field(default_factory=dict)
+    sides: tuple[str, str] | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sides", _sides(self.function))
 
     @property
     def signature(self) -> str:
@@ -43,6 +48,10 @@ class AdditiveFunction:
     function: Callable[..., Any]
     name: str
     keywords: dict[str, Any] = field(default_factory=dict)
+    sides: tuple[str, str] | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sides", _sides(self.function))
 
     @property
     def signature(self) -> str:
@@ -65,7 +74,7 @@ class AdditiveFunction:
         names = tuple(results[0])
         values = np.ones((len(results), 1 + len(names)))
         for index, result in enumerate(results):
-            if set(result) != set(names) or not all(map(is_number, result.values())):
+            if set(result) != set(names) or not all(map(_is_countable, result.values())):
                 raise ArgumentError(
                     f"{self.name}: row {index} gave {result!r}; an additive function returns the same "
                     "numbers for every row"
@@ -96,6 +105,8 @@ class AdditiveFunction:
         return {name: total / totals[counts[0]] for name, total in totals.items() if name != counts[0]}
 
 
+# Evaluate's names, and those of scikit-learn, which takes the references first.
+_SIDES = (("predictions", "references"), ("y_pred", "y_true"))
 # No result key begins so: it is not the caller's to see.
 _COUNT = "\0rows of "
 
@@ -103,7 +114,25 @@ _COUNT = "\0rows of "
 def _call(made: CollectedFunction | AdditiveFunction, predictions: Any, references: Any) -> Any:
     if references is None:
         return made.function(predictions, **made.keywords)
+    if made.sides is not None:
+        return made.function(**dict(zip(made.sides, (predictions, references), strict=True)), **made.keywords)
     return made.function(predictions, references, **made.keywords)
+
+
+def _sides(function: Callable[..., Any]) -> tuple[str, str] | None:
+    """Return the names of the parameters for predictions and references, in this order; None if others.
+
+    Raises:
+        ArgumentError: not a function.
+    """
+    if not callable(function):
+        raise ArgumentError(f"function: {function!r:.60} cannot be called; for a metric's name use load(...)")
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of some functions in C
+        return None
+    taken = {key for key, parameter in parameters.items() if parameter.kind is not parameter.POSITIONAL_ONLY}
+    return next((pair for pair in _SIDES if taken.issuperset(pair)), None)
 
 
 def _named(name: str, result: Any) -> Result:
@@ -113,6 +142,11 @@ def _named(name: str, result: Any) -> Result:
     if is_number(value) or isinstance(value, bool):
         return {name: value}
     raise ArgumentError(f"{name}: returned {type(result).__name__}; return a number or a dict of numbers")
+
+
+def _is_countable(value: Any) -> bool:
+    """Whether the mean of a value is one: a number, or whether a row is right."""
+    return is_number(value) or isinstance(value, bool)
 
 
 def _plain(value: Any) -> Any:
@@ -131,7 +165,11 @@ def _single(value: Any) -> bool:
 
 
 def _walk(column: Any) -> Any:
-    return column.to_pylist() if hasattr(column, "to_pylist") else column
+    """Return a column's rows as Python has them, as a function of all rows at once gets them."""
+    for name in ("to_pylist", "to_lists", "tolist"):  # Arrow, Ragged, NumPy
+        if hasattr(column, name):
+            return getattr(column, name)()
+    return column
 
 
 def _signature(name: str, keywords: dict[str, Any]) -> str:

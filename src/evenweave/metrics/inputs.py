@@ -6,7 +6,7 @@ once, or that belongs to another library, becomes one of the four.
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import numpy as np
 from evenweave.errors import ArgumentError, DataError, NotFoundError
 from evenweave.ragged import Ragged
 
+# What stands for an argument that was not given, where None is a value.
+LEFT_OUT: Any = object()
 Read = Callable[[Path], Any]
 
 
@@ -33,7 +35,7 @@ def as_rows(values: Any, *, argument: str, read: Read | None = None) -> Any:
             if argument != "references":
                 raise ArgumentError(f"{argument}: a list of paths; give one Path, whose lines are the rows")
             return side_by_side([as_rows(path, argument=argument, read=read) for path in values], argument)
-        return values
+        return _plain_arrow(values)
     if isinstance(values, Path):
         return (read or read_lines)(values)
     if isinstance(values, str | bytes):
@@ -44,8 +46,50 @@ def as_rows(values: Any, *, argument: str, read: Read | None = None) -> Any:
             raise ArgumentError(f"{argument}: a scalar; give a list of rows")
         return array
     if isinstance(values, Iterable) and not isinstance(values, Mapping | Set):
-        return list(values)
+        return _plain_arrow(list(values))
     raise ArgumentError(f"{argument}: {type(values).__name__} is not a column of rows; give a list")
+
+
+def kept(value: Any) -> Any:
+    """Return what stays as it is when the caller fills a list or an array anew."""
+    if isinstance(value, list):
+        return [kept(item) for item in value] if value and not isinstance(value[0], str) else value.copy()
+    if isinstance(value, dict | np.ndarray):
+        return value.copy()
+    if hasattr(value, "detach"):  # a tensor
+        return value.detach().clone()
+    return value
+
+
+def one_row(prediction: Any, reference: Any, predictions: Any, references: Any) -> tuple[Any, Any]:
+    """Return the row that `add` was given under either pair of names.
+
+    Raises:
+        ArgumentError: no prediction, or one under both names.
+    """
+    if (prediction is LEFT_OUT) == (predictions is LEFT_OUT):
+        given = "none given" if prediction is LEFT_OUT else "given as predictions= too"
+        raise ArgumentError(f"prediction: {given}; give one row, add(prediction=..., reference=...)")
+    if reference is not None and references is not None:
+        raise ArgumentError("reference: given as references= too; give one of them")
+    mine = predictions if prediction is LEFT_OUT else prediction
+    return mine, references if reference is None else reference
+
+
+def plain_rows(column: Any) -> Any:
+    """Return a list's rows as values and lists, where they come as tensors, Series, deques or the like."""
+    first = next((row for row in column if row is not None), "") if isinstance(column, list) else ""
+    plain = isinstance(first, str | list | tuple | np.ndarray | dict)
+    return column if plain else [plain_row(row) for row in column]
+
+
+def plain_row(row: Any) -> Any:
+    """Return one row as a value or a list; what has no order or is text stays as it is."""
+    for name in ("to_pylist", "tolist"):  # of Arrow; of NumPy, pandas and tensors
+        if hasattr(row, name):
+            return getattr(row, name)()
+    walked = isinstance(row, Iterable) and not isinstance(row, str | bytes | list | Mapping | Set)
+    return list(row) if walked else row
 
 
 def check_lengths(predictions: Any, references: Any) -> None:
@@ -109,10 +153,13 @@ def read_bytes(path: Path) -> bytes:
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:
+        if raw.startswith(b"\x1f\x8b"):
+            raise DataError(f"{path}: compressed; unpack it: gunzip -k {path.name}") from None
         line = raw.count(b"\n", 0, error.start) + 1
+        encoding = "utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "latin1"
         raise DataError(
             f"{path}:{line}: byte 0x{raw[error.start]:02x} is not UTF-8; "
-            f"convert it: iconv -f latin1 -t utf-8 {path.name}"
+            f"convert it: iconv -f {encoding} -t utf-8 {path.name}"
         ) from None
     return raw
 
@@ -126,6 +173,18 @@ def side_by_side(columns: list[Any], argument: str) -> list[list[Any]]:
         )
     plain = [column.to_pylist() if _is_arrow(column) else list(column) for column in columns]
     return [list(row) for row in zip(*plain, strict=True)]
+
+
+def _plain_arrow(values: Any) -> Any:
+    """Return Arrow's scalars, which its columns are walked over as, as values, and run-ends decoded."""
+    if isinstance(values, list):
+        walked = bool(values) and hasattr(values[0], "as_py")
+        return [row.as_py() if hasattr(row, "as_py") else row for row in values] if walked else values
+    if str(getattr(values, "type", "")).startswith("run_end_encoded"):
+        import pyarrow.compute as pc
+
+        return pc.run_end_decode(values)
+    return values
 
 
 def _is_arrow(values: object) -> bool:

@@ -59,10 +59,7 @@ def intervals(result: Result, scores: Result, confidence: float) -> Result:
     places = map_leaves({key: value for key, value in scores.items() if key in result}, place)
     if not leaves:
         return {}
-    try:
-        ordered = np.array(leaves, dtype=np.float64)
-    except ValueError:  # a number among arrays
-        ordered = np.array(np.broadcast_arrays(*leaves), dtype=np.float64)
+    ordered = np.array(leaves, dtype=np.float64)
     ordered.sort()
     made: Result = map_leaves(places, _bounds(ordered, confidence).__getitem__)
     return made

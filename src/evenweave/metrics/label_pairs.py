@@ -43,9 +43,14 @@ class LabelPairs:
         return frozenset()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of `rows`."""
+        return columns_of(self.labels)
+
+    @property
     def rows(self) -> Rows:
         """The counts of each row, `[n, K]`."""
-        return Rows(columns_of(self.labels), pair_counts(self.gold, self.predicted, 0, len(self.labels)))
+        return Rows(self.names, pair_counts(self.gold, self.predicted, 0, len(self.labels)))
 
     def __len__(self) -> int:
         return len(self.gold)
@@ -117,4 +122,4 @@ class LabelPairs:
 
     def _scores(self, blocks: list[NDArray[Any]], resamples: int) -> Result:
         sums = np.hstack(blocks) if blocks else np.zeros((resamples, 0), np.int64)
-        return scores_of(self.statistic, columns_of(self.labels), sums)
+        return scores_of(self.statistic, self.names, sums)

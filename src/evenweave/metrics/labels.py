@@ -146,13 +146,28 @@ def counts_of(totals: dict[str, Any]) -> dict[Label, Counts]:
     """
     found: dict[Label, list[Any]] = {}
     for name, total in totals.items():
-        part, _, spelt = name.partition(":")
-        kind, _, text = spelt.partition(":")
-        label: Label = text if kind == "s" else int(text)
+        part, label = _part_of(name)
         found.setdefault(label, [0, 0, 0, 0])[_PARTS.index(part)] = total
     kept = {label: counts for label, four in found.items() if _any((counts := Counts(*four)).occurs())}
     _check_one_kind(kept)
     return {label: kept[label] for label in sorted(kept)}
+
+
+def labels_of(names: Iterable[str]) -> list[Label]:
+    """Return the labels that columns count, in sorted order.
+
+    Raises:
+        DataError: strings and numbers, from batches of either.
+    """
+    found = {label for _, label in map(_part_of, names)}
+    _check_one_kind(found)
+    return sorted(found)
+
+
+def _part_of(name: str) -> tuple[str, Label]:
+    part, _, spelt = name.partition(":")
+    kind, _, text = spelt.partition(":")
+    return part, text if kind == "s" else int(text)
 
 
 def _any(found: Any) -> bool:

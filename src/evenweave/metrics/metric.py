@@ -19,7 +19,7 @@ from evenweave.metrics.base import (
     signed,
 )
 from evenweave.metrics.function import AdditiveFunction, CollectedFunction
-from evenweave.metrics.inputs import as_rows, check_lengths
+from evenweave.metrics.inputs import LEFT_OUT, as_rows, check_lengths, kept, one_row
 from evenweave.metrics.intervals import check_draws, intervals
 from evenweave.metrics.label_pairs import LabelPairs
 from evenweave.metrics.sample import Columns, Sample, Statistics, Tallied
@@ -55,7 +55,8 @@ class Metric:
         """Wrap a function of `(predictions, references)` that returns a number or a dict of numbers.
 
         Args:
-            function: called with two lists of equal length (with one, if no references are given).
+            function: called with two lists of equal length (with one, if no references are given), by name
+                where its parameters are predictions and references, or y_pred and y_true.
             name: the metric's name, and the result's key where the function returns a bare number;
                 default the function's own name.
             additive: say that the function of all rows is the mean of the function of single rows.
@@ -122,14 +123,22 @@ class Metric:
         """
         return Metric(_changed(self._statistic, settings)) if settings else Metric(self._statistic)
 
-    def add(self, *, prediction: Any, reference: Any = None) -> None:
-        """Add one row of data.
+    def add(
+        self,
+        *,
+        prediction: Any = LEFT_OUT,
+        reference: Any = None,
+        predictions: Any = LEFT_OUT,
+        references: Any = None,
+    ) -> None:
+        """Add one row of data; `predictions` and `references` mean one row too, as in evaluate.
 
         It is counted when a score, `rows` or another batch is asked for; a row that cannot be counted is
         refused then, and the others stay.
         """
         # Kept and scored together later: a statistic costs much less per row of a batch.
-        self._waiting.append((_kept(prediction), _kept(reference)))
+        row = one_row(prediction, reference, predictions, references)
+        self._waiting.append((kept(row[0]), kept(row[1])))
 
     def add_batch(self, *, predictions: Any, references: Any = None) -> None:
         """Add rows of data: lists, arrays, Arrow columns, Ragged, generators, or a `Path` of lines.
@@ -286,17 +295,6 @@ def all_or_nothing(metrics: Iterable[Metric]) -> Iterator[None]:
         raise
 
 
-def _kept(value: Any) -> Any:
-    """Return what stays as it is when the caller fills a list or an array anew."""
-    if isinstance(value, list):
-        return [_kept(item) for item in value] if value and not isinstance(value[0], str) else value.copy()
-    if isinstance(value, dict | np.ndarray):
-        return value.copy()
-    if hasattr(value, "detach"):  # a tensor
-        return value.detach().clone()
-    return value
-
-
 def _setting(statistic: Any, key: str) -> Any:
     keywords = getattr(statistic, "keywords", None)
     return getattr(statistic, key, None) if keywords is None else keywords.get(key)
@@ -333,7 +331,7 @@ def _sample(statistic: Statistic | CollectedFunction, predictions: Any, referenc
 def _result(statistic: Any, sample: Sample, confidence: float | None, resamples: int, seed: int) -> Result:
     if confidence is None:
         return sample.score()
-    if _per_row(statistic):
+    if per_row(statistic):
         raise ArgumentError("confidence: one number a row has no interval; leave it out")
     return _resampled(sample, confidence, resamples, seed)
 
@@ -369,7 +367,7 @@ def _at_once(
     statistic: Any, columns: tuple[Any, Any], confidence: float | None, resamples: int, seed: int
 ) -> Result | None:
     """Return the score from totals or a tally, without the rows; None if the statistic makes neither."""
-    if _per_row(statistic):
+    if per_row(statistic):
         return None
     # Not isinstance(statistic, HasTotals): that takes as long as scoring a thousand tags.
     quick = getattr(statistic, "totals" if confidence is None else "tally", None)
@@ -382,7 +380,8 @@ def _at_once(
     return result
 
 
-def _per_row(statistic: object) -> bool:
+def per_row(statistic: object) -> bool:
+    """Whether a statistic's settings ask for one number a row."""
     return bool(getattr(statistic, "per_row", False))
 
 

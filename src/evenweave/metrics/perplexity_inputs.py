@@ -22,6 +22,8 @@ def ragged_numbers(column: Any, argument: str) -> Ragged:
     """
     if hasattr(column, "null_count"):
         return _from_arrow(column, argument)
+    if isinstance(column, np.ndarray) and column.dtype == object:
+        column = column.tolist()
     if isinstance(column, Ragged):
         rows = column
     elif isinstance(column, np.ndarray) and column.ndim == 2:
@@ -85,7 +87,7 @@ def _plain_row(row: Any) -> Any:
         row = row.detach().cpu()
         if str(row.dtype) == "torch.bfloat16":  # NumPy has no such type; float32 holds its every value
             row = row.float()
-    return row
+    return row.tolist() if isinstance(row, np.ndarray) and row.dtype == object else row
 
 
 def _from_arrow(column: Any, argument: str) -> Ragged:

@@ -38,7 +38,8 @@ def load(name: str, **settings: Any) -> Metric:
     """
     home = STATISTICS.get(name) if isinstance(name, str) else None
     if home is None:
-        near = difflib.get_close_matches(str(name), STATISTICS, n=1)
+        # Also of a path or a repository, as evaluate takes them.
+        near = difflib.get_close_matches(str(name).rpartition("/")[2].lower(), STATISTICS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STATISTICS)}"
         raise ArgumentError(f"load: no metric {name!r}; {hint}")
     module, _, maker = home.partition(":")

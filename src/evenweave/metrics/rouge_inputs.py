@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from evenweave.arrow import bytes_from_arrow
 from evenweave.errors import ArgumentError, DataError
+from evenweave.metrics.inputs import plain_rows
 from evenweave.ragged import Ragged, offsets_of
 
 Unit = Literal["text", "list"]
@@ -151,7 +152,7 @@ def _plain(column: Any) -> Any:
     """Return a column as a list or an Arrow array."""
     if isinstance(column, np.ndarray):
         return column.tolist()
-    return column.to_lists() if isinstance(column, Ragged) else column
+    return column.to_lists() if isinstance(column, Ragged) else plain_rows(column)
 
 
 def _listed(column: Any) -> list[Any]:

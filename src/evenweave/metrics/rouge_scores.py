@@ -118,7 +118,7 @@ def _run(
             tokens.break_offsets,
             predicted,
             referred,
-            *scratch(tokens.lengths, predicted, referred, tokens.vocabulary, walk=union),
+            *scratch(tokens.lengths, predicted, referred, tokens.vocabulary, lcs=lcs, walk=union),
             np.array(orders, dtype=np.int64),
             lcs,
             union,

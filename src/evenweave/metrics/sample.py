@@ -7,7 +7,7 @@ half of many rows have the statistics of others, or rows differ in one float alo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from evenweave.errors import ArgumentError
 from evenweave.kernels import resample as kernel
 from evenweave.metrics.base import HasPerRow, Rows, Statistic
-from evenweave.metrics.numbers import stack
+from evenweave.metrics.numbers import map_leaves, stack
 from evenweave.metrics.resample import (
     bootstrap_totals,
     drawn_rows,
@@ -36,6 +36,11 @@ class Sample(Protocol):
     @property
     def nrefs(self) -> frozenset[int]:
         """Each number of references that a row has, where the metric's signature tells it."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of the statistics, where there are any."""
         ...
 
     def __len__(self) -> int: ...
@@ -71,6 +76,11 @@ class Statistics:
     def nrefs(self) -> frozenset[int]:
         """Of the rows."""
         return self.rows.nrefs
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the rows."""
+        return self.rows.names
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -143,6 +153,11 @@ class Columns:
         """None: a function's signature tells nothing of them."""
         return frozenset()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """None: the rows are kept as they came."""
+        return ()
+
     def __len__(self) -> int:
         return len(self.predictions)
 
@@ -158,7 +173,7 @@ class Columns:
 
     def score(self) -> Result:
         """Return the function's result on all rows."""
-        return self.function(self.predictions, self.references)
+        return self._of(self.predictions)
 
     def bootstrap(self, *others: Columns, resamples: int, seed: int) -> list[Result]:
         """Call the function on each of R draws with replacement."""
@@ -168,7 +183,13 @@ class Columns:
         for key in resample_keys(resamples, seed):
             drawn = drawn_rows(len(self), key).tolist()
             for sample, scores in zip(samples, results, strict=True):
-                scores.append(sample._taken(drawn).score())
+                try:
+                    scores.append(sample._taken(drawn).score())
+                except Exception as error:
+                    error.add_note(
+                        "while scoring a resample, in which some rows occur often and others not at all"
+                    )
+                    raise
         return [stack(scores) for scores in results]
 
     def exchange(self, other: Columns, *, resamples: int, seed: int) -> tuple[Result, Result]:
@@ -182,9 +203,14 @@ class Columns:
                 (a, b) if row in kept else (b, a)
                 for row, (a, b) in enumerate(zip(self.predictions, other.predictions, strict=True))
             ]
-            mine.append(self.function([a for a, _ in sides], self.references))
-            theirs.append(self.function([b for _, b in sides], self.references))
+            mine.append(self._of([a for a, _ in sides]))
+            theirs.append(self._of([b for _, b in sides]))
         return stack(mine), stack(theirs)
+
+    def _of(self, predictions: list[Any]) -> Result:
+        # Lists of its own: a function that sorts them must not change the rows of the next draw.
+        references = self.references
+        return self.function(predictions.copy(), None if references is None else references.copy())
 
     def _taken(self, rows: list[int]) -> Columns:
         references = None if self.references is None else [self.references[row] for row in rows]
@@ -193,12 +219,25 @@ class Columns:
 
 def scores_of(statistic: Statistic, names: tuple[str, ...], sums: NDArray[Any]) -> Result:
     """Return `score` of each of many column sums `[R, K]`, with arrays `[R]` for numbers."""
+    statistic = settled(statistic, names)
     # Not isinstance(statistic, HasScoreMany): that takes as long as the scores of a thousand accuracies.
     score_many = getattr(statistic, "score_many", None)
     if score_many is not None:
-        many: Result = score_many(dict(zip(names, sums.T, strict=True)))
-        return many
+        many = score_many(dict(zip(names, sums.T, strict=True)))
+        # A label that no row has scores the same in every resample, and comes as one number.
+        size = len(sums)
+        full: Result = map_leaves(
+            many, lambda leaf: leaf if getattr(leaf, "ndim", 0) else np.full(size, leaf)
+        )
+        return full
     return stack([statistic.score(dict(zip(names, row, strict=True))) for row in sums.tolist()])
+
+
+def settled(statistic: Any, names: Iterable[str]) -> Any:
+    """Return the statistic to score other rows with these columns by, so that lists of numbers are alike."""
+    # Not isinstance(statistic, HasSettled): see `scores_of`.
+    settle = getattr(statistic, "settled", None)
+    return statistic if settle is None else settle(names)
 
 
 def check_some(sample: Sample) -> None:

@@ -12,7 +12,7 @@ import pytest
 import evenweave
 from evenweave.errors import ArgumentError, DataError
 from evenweave.metrics import compare, load
-from evenweave.metrics.bleu import Bleu, SacreBleu
+from evenweave.metrics.bleu import Bleu, SacreBleu, sentence_bleu
 from evenweave.metrics.bleu_counts import bleu_counts
 from evenweave.ragged import Ragged
 
@@ -316,3 +316,8 @@ def test_the_callers_lists_are_left_alone() -> None:
     load("bleu", lowercase=True).compute(predictions=predictions, references=references)
     assert predictions == TEXTS
     assert references == MANY
+
+
+def test_a_hypothesis_too_short_for_every_order_with_weight_scores_zero() -> None:
+    found = sentence_bleu(["c", "c d"], ["c", "c d"], max_order=2, weights=[0, 1])
+    assert found.tolist() == [0.0, 100.0]

@@ -157,3 +157,30 @@ def test_what_cannot_be_compared():
         compare("accuracy", [1, 0], [1, 0], [1, 0], test="t")
     with pytest.raises(ArgumentError, match="resamples: 0"):
         compare("accuracy", [1, 0], [1, 0], [1, 0], resamples=0)
+
+
+@pytest.mark.parametrize("test", ["bootstrap", "randomisation"])
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 1.0, 0.5] * 10])
+def test_numbers_of_labels_are_those_of_the_same_label_where_systems_know_others(test, weights):
+    gold, one, two = [0, 2, 0, 2] * 10, [0, 1, 2, 2] * 10, [0, 2, 2, 2] * 10
+    f1 = load("f1", average=None, sample_weight=weights)
+    found = compare(f1, gold, one, two, test=test, resamples=50)["systems"]["system 2"]
+    told = load("f1", average=None, labels=[0, 1, 2], sample_weight=weights)
+    assert found == compare(told, gold, one, two, test=test, resamples=50)["systems"]["system 2"]
+    assert list(found) == ["f1.0", "f1.1", "f1.2"]
+
+
+def test_what_no_row_has_is_compared_as_the_constant_it_is():
+    found = compare("f1", [0, 0], [0, 0], [0, 0], resamples=20)["systems"]["system 2"]["f1"]
+    assert (found["interval"], found["p_value"]) == ((0.0, 0.0), 1.0)
+
+
+def test_the_mean_is_over_the_resamples_that_have_a_score():
+    rows = {"one": [1, 0, 0], "two": [1, 1, 0]}
+    found = compare("f1", [1, 0, 0], rows, zero_division=float("nan"), resamples=99)["systems"]["one"]["f1"]
+    assert found["mean"] == 1.0
+
+
+def test_one_number_a_row_is_nothing_to_compare():
+    with pytest.raises(ArgumentError, match="rouge gives one number a row"):
+        compare(load("rouge", use_aggregator=False), ["a"], ["a"], ["a"])

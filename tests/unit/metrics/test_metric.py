@@ -211,6 +211,9 @@ def test_references_one_list_a_reference_are_told_how_to_be_turned():
 def test_load_suggests_the_nearest_name():
     with pytest.raises(ArgumentError, match="did you mean 'seqeval'"):
         load("seqevl")
+    for name in ("BLEU", "./metrics/bleu", "evaluate-metric/bleu"):
+        with pytest.raises(ArgumentError, match="did you mean 'bleu'"):
+            load(name)
     with pytest.raises(ArgumentError, match="metrics: one alone"):
         combine("bleu")
     with pytest.raises(ArgumentError, match="no metric 3"):

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_score
 
 from evenweave.errors import ArgumentError, EvenweaveError, NotFoundError
-from evenweave.metrics import Metric, combine, load
+from evenweave.metrics import Metric, combine, compare, load
 from evenweave.metrics.intervals import interval
 from evenweave.metrics.sample import Statistics
+from evenweave.ragged import Ragged
 
 
 def share(predictions, references, k=1):
@@ -216,3 +218,86 @@ def test_rows_of_many_labels_are_kept_as_pairs_and_scored_as_counts(
             wanted = getattr(plain[0], test)(plain[1], resamples=50, seed=3)
             for ours, theirs_ in zip(found, wanted, strict=True):
                 np.testing.assert_array_equal(ours[name], theirs_[name])
+
+
+@pytest.mark.parametrize(("name", "rows"), [("f1", [0, 0]), ("precision", ["a", "a"])])
+def test_a_label_that_no_row_has_scores_the_same_in_every_resample(name, rows):
+    found = load(name).compute(predictions=rows, references=rows, confidence=0.9)
+    assert found["intervals"] == {name: (0.0, 0.0)}
+
+
+def test_the_interval_of_a_rare_label_is_its_own_though_no_resample_has_it():
+    rows = [0] * 50 + [1, 2]
+    for seed in range(9):
+        found = load("f1", average=None).compute(
+            predictions=rows, references=rows, confidence=0.9, resamples=1, seed=seed
+        )
+        assert len(found["intervals"]["f1"]) == len(found["f1"]) == 3
+
+
+def test_one_metric_cannot_stand_twice_in_a_combination():
+    metric = load("exact_match")
+    with pytest.raises(ArgumentError, match="the same exact_match twice"):
+        combine([metric, metric])
+
+
+def test_one_row_may_be_added_under_evaluates_names():
+    for metric in (load("accuracy"), combine(["accuracy", "f1"])):
+        for reference, prediction in [(0, 1), (1, 1)]:
+            metric.add(references=reference, predictions=prediction)
+        metric.add(prediction=1, reference=1)
+        assert metric.compute()["accuracy"] == 2 / 3
+        for row, message in (
+            ({}, "prediction: none given"),
+            ({"prediction": 1, "predictions": 1}, "prediction: given as predictions= too"),
+            ({"prediction": 1, "reference": 1, "references": 1}, "reference: given as references= too"),
+        ):
+            with pytest.raises(ArgumentError, match=message):
+                metric.add(**row)
+        assert len(metric) == 0
+
+
+def test_a_function_is_called_by_the_names_of_its_parameters():
+    def counts(references, predictions):
+        return {"predicted": sum(predictions), "gold": sum(references)}
+
+    def named(*, predictions, references):
+        return {"predicted": sum(predictions), "gold": sum(references)}
+
+    rows = {"predictions": [1, 1, 1], "references": [0, 0, 1]}
+    for function in (counts, named):
+        for additive in (False, True):
+            found = Metric.from_function(function, additive=additive).compute(**rows)
+            assert found["predicted"] > found["gold"]
+    assert Metric.from_function(precision_score).compute(**rows) == {"precision_score": 1 / 3}
+    with pytest.raises(ArgumentError, match=r"function: 'bleu' cannot be called; .* use load"):
+        Metric.from_function("bleu")
+
+
+def test_a_function_that_changes_its_lists_changes_no_rows():
+    def sorts(predictions, references):
+        predictions.sort()
+        references.clear()
+        return float(predictions[0])
+
+    rows = {"predictions": [3, 1, 2], "references": [1, 2, 3]}
+    found = Metric.from_function(sorts).compute(**rows, confidence=0.9, resamples=20)
+    assert found["sorts"] == 1.0
+    compare(sorts, [1, 2, 3], [3, 1, 2], [1, 2, 3], test="randomisation", resamples=5)
+
+
+def test_an_error_of_a_function_in_a_resample_says_so():
+    with pytest.raises(ZeroDivisionError) as caught:
+        Metric.from_function(lambda p, r: 1 / sum(p)).compute(
+            predictions=[1, 0, 0], references=[1, 1, 1], confidence=0.9
+        )
+    assert "while scoring a resample" in caught.value.__notes__[0]
+
+
+def test_whether_a_row_is_right_is_a_number_of_an_additive_function():
+    def right(predictions, references):
+        return predictions[0] == references[0]
+
+    metric = Metric.from_function(right, additive=True)
+    for column in ([[1, 2], [3]], Ragged.from_rows([[1, 2], [3]])):
+        assert metric.compute(predictions=column, references=[[1, 2], [4]]) == {"right": 0.5}

@@ -364,3 +364,9 @@ def test_signature_names_every_setting_that_changes_the_number() -> None:
     assert signature.startswith(
         "rouge|stem:nltk|tok:unicode|sent:newline|refs:best|beta:2|weight:1.2|version:"
     )
+
+
+def test_ngrams_of_a_very_long_text_need_no_table_of_it() -> None:
+    text = "word tok " * 400_000
+    found = rouge([text], [text + "x"], rouge_types=["rouge1", "rouge2"])
+    assert found["rouge2"] == pytest.approx(1.0)
